@@ -1,0 +1,1 @@
+"""Reads a stored run (no Ray, no Torch): stagnation, balance, leaderboard and the HTML report."""

@@ -1,0 +1,1 @@
+"""Generator, discriminator, their adversarial training, colour metrics, checkpoints, bundles and colorizing."""

@@ -1,0 +1,58 @@
+"""The UNet generator: lightness in, a* and b* out.
+
+Shapes: N photos, H and W pixels, both divisible by 32 (five halvings).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from data_pipeline.errors import InputError
+from models.blocks import down_block, input_block, last_up_block, up_block
+
+N_HALVINGS = 5
+SIDE_MULTIPLE = 2**N_HALVINGS
+
+
+def check_side(side: int, name: str = "image_size") -> None:
+    """Raise InputError unless `side` (pixels) can be halved five times without a remainder."""
+    if side < SIDE_MULTIPLE or side % SIDE_MULTIPLE:
+        lower = max(SIDE_MULTIPLE, side // SIDE_MULTIPLE * SIDE_MULTIPLE)
+        raise InputError(
+            f"{name} must be a positive multiple of {SIDE_MULTIPLE} pixels, but got {side}; "
+            f"use {lower} or {lower + SIDE_MULTIPLE}"
+        )
+
+
+class Generator(nn.Module):
+    """Maps L_N1HW in [-1, 1] to ab_N2HW in [-1, 1] (a*/127, b*/127).
+
+    It has `224 c^2 + 45 c` parameters for width (complexity) c.
+    """
+
+    def __init__(self, complexity: int, *, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.complexity = complexity
+        self.inc = input_block(1, complexity)
+        self.downs = nn.ModuleList(down_block(complexity) for _ in range(N_HALVINGS))
+        self.ups = nn.ModuleList(
+            up_block(complexity if i == 0 else 2 * complexity, complexity, dropout=dropout)
+            for i in range(N_HALVINGS - 1)
+        )
+        self.last_up = last_up_block(2 * complexity, complexity)
+        self.out = nn.Sequential(
+            nn.Conv2d(complexity, 2, kernel_size=3, padding=1, bias=False), nn.Tanh()
+        )
+
+    def forward(self, L_N1HW: Tensor) -> Tensor:
+        skips: list[Tensor] = []
+        x = self.inc(L_N1HW)
+        for down in self.downs:
+            x = down(x)
+            skips.append(x)
+        skips.pop()
+        for up in self.ups:
+            x = torch.cat([up(x), skips.pop()], dim=1)
+        output: Tensor = self.out(self.last_up(x))
+        return output

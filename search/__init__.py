@@ -1,0 +1,1 @@
+"""Configuration, search space, Optuna searcher, Ray Tune driver and the command line."""
