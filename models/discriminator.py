@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import down_block, input_block, last_up_block, up_block
-from models.generator import check_side
+from models.sides import check_side
 
 N_HALVINGS = 3
 
