@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from data_pipeline.errors import InputError
 from data_pipeline.lab_tensor import denormalise_lab, lab_to_rgb, normalise_lab, rgb_to_lab
-from models.generator import SIDE_MULTIPLE, Generator
+from models.generator import Generator
+from models.sides import SIDE_MULTIPLE
 
 
 @torch.inference_mode()

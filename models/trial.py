@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from data_pipeline.batches import TrainingBatches, load_batch
@@ -17,10 +18,10 @@ from data_pipeline.split import Split
 from models.checkpoint import load_checkpoint, save_checkpoint
 from models.device import Compute
 from models.objective import Objective
-from models.sample_grid import originals_grid, sample_grid, save_png
+from models.sample_grid import originals_grid, sample_grid, write_png
 from models.settings import TrainingSettings
 from models.training import Training
-from models.validation import colorize_batch, validate
+from models.validation import validate
 
 N_SAMPLES = 9
 VALIDATION_BATCH = 32
@@ -101,7 +102,7 @@ class Trial:
         started = time.perf_counter()
         windows = list(self.training.run_epoch())
         metrics = validate(
-            self.training.generator, self._validation_batches(), compute=self.training.compute
+            self.training.generator, self._validation_batches(), device=self.training.compute.device
         )
         if self._is_best(metrics):
             self._keep_best(metrics)
@@ -140,11 +141,20 @@ class Trial:
             },
         )
         L_N1HW, real_N2HW = load_batch(self.cache, self.validation_indices[:N_SAMPLES])
-        fake_N2HW = colorize_batch(generator, L_N1HW, compute=self.training.compute)
-        save_png(sample_grid(L_N1HW, fake_N2HW), self.folder / "samples.png")
+        fake_N2HW = self._colorize(L_N1HW)
+        write_png(self.folder / "samples.png", sample_grid(L_N1HW, fake_N2HW))
         originals = self.folder / "originals.png"
         if not originals.exists():
-            save_png(originals_grid(L_N1HW, real_N2HW), originals)
+            write_png(originals, originals_grid(L_N1HW, real_N2HW))
+
+    def _colorize(self, L_N1HW: Tensor) -> Tensor:
+        generator = self.training.generator
+        was_training = generator.training
+        generator.eval()
+        with torch.inference_mode():
+            fake_N2HW: Tensor = generator(L_N1HW.to(self.training.compute.device))
+        generator.train(was_training)
+        return fake_N2HW.cpu()
 
     def _validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         indices: npt.NDArray[np.int64] = self.validation_indices

@@ -60,7 +60,7 @@ class Ledger:
 
     @property
     def remaining(self) -> int:
-        """How many trials are still to be started or taken up again in this session."""
+        """How many trials are still to be started or taken up again."""
         return max(0, self.config.trials - len(self.ended) - len(self.open))
 
     @property
@@ -199,6 +199,9 @@ class Ledger:
                 if trial_id in self.ended:
                     # Killed between the row and the study: the row is the truth.
                     self._tell(opened, row["state"], row["reason"])  # type: ignore[index]
+                elif opened.report and opened.report["done"]:
+                    self.open[trial_id] = opened
+                    self.finish(trial_id)
                 else:
                     self._interrupted.append(opened)
 
