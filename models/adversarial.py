@@ -1,6 +1,6 @@
 """The adversarial step: one short function per network, and one that orders them.
 
-Shapes: N photos, H and W pixels. L_N1HW in [-1, 1] (L*/50 - 1), ab_N2HW in [-1, 1] (a*/127, b*/127).
+Shapes: N photos, H and W pixels. L_N1HW (L*/50 - 1) and ab_N2HW (a*/127, b*/127) in [-1, 1].
 
 The losses are those of the original GAN with the non-saturating generator loss (Goodfellow et al.
 2014, section 3, https://arxiv.org/abs/1406.2661), mixed with L1 as in the report:
@@ -95,7 +95,7 @@ class AdversarialPair:
         loss_real = _cross_entropy(logits_real, 1.0)
         loss_fake = _cross_entropy(logits_fake, 0.0)
         self.discriminator_optimizer.zero_grad(set_to_none=True)
-        (0.5 * (loss_real + loss_fake)).backward()
+        torch.autograd.backward(0.5 * (loss_real + loss_fake))
         self.discriminator_optimizer.step()
         return (
             loss_real.detach(),
@@ -116,7 +116,7 @@ class AdversarialPair:
             f = self.settings.adversarial_factor
             total = (1.0 - f) * reconstruction + f * adversarial_loss
         self.generator_optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(total)
         self.generator_optimizer.step()
         return reconstruction.detach(), adversarial_loss.detach(), total.detach()
 

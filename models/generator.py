@@ -34,6 +34,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, L_N1HW: Tensor) -> Tensor:
+        """Colour photos: (N, 1, H, W) to (N, 2, H, W)."""
         skips: list[Tensor] = []
         x = self.inc(L_N1HW)
         for down in self.downs:

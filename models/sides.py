@@ -1,4 +1,4 @@
-"""Which image sides the networks accept. Apart from the networks, so that checking needs no torch."""
+"""Which image sides the networks accept; apart from them, so that checking needs no torch."""
 
 from __future__ import annotations
 

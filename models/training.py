@@ -1,4 +1,4 @@
-"""The training loop: epochs of adversarial steps, yielding rows of losses. It knows no framework."""
+"""The training loop: epochs of adversarial steps that yield rows of losses; no framework."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.weight_average import WeightAverage
 
 
 class Batches(Protocol):
-    """Training batches; a pure function of (seed, epoch, step), so that a resumed run sees the same."""
+    """Training batches; they depend on (seed, epoch, step) only, so that a run can resume."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -43,9 +43,7 @@ class Training:
         self.pair = AdversarialPair(settings, compute)
         self.average: WeightAverage | None = None
         if settings.ema_images:
-            self.average = WeightAverage(
-                self.pair.generator, half_life_images=settings.ema_images
-            )
+            self.average = WeightAverage(self.pair.generator, half_life_images=settings.ema_images)
         self.window = LossWindow(smoothing=settings.loss_smoothing)
         self.epoch = 0
         self.step = 0

@@ -1,4 +1,4 @@
-"""One trial: train, validate and checkpoint epoch by epoch in a folder. It knows neither Ray nor Optuna."""
+"""One trial: train, validate and checkpoint, epoch by epoch, in a folder. No Ray, no Optuna."""
 
 from __future__ import annotations
 

@@ -56,7 +56,11 @@ def add_parser(commands: Any) -> None:
     budget.add_argument("--trials", type=int, metavar="N", help="trials in all (20)")
     budget.add_argument("--max-epochs", type=int, metavar="E", help="epochs a trial (10)")
     budget.add_argument(
-        "--time-budget", type=parse_duration, dest="time_budget_sec", metavar="2h", help="1h30m, 90s"
+        "--time-budget",
+        type=parse_duration,
+        dest="time_budget_sec",
+        metavar="2h",
+        help="1h30m, 90s",
     )
     machine = parser.add_argument_group("machine")
     machine.add_argument("--concurrency", type=int, metavar="C", help="trials at the same time")
@@ -120,9 +124,7 @@ def _search(
         if config.known_points and not arguments.resume:
             enqueue_known_points(study, config)
         ledger = Ledger(run_folder, study, config)
-        run_search(
-            run_folder, config, ledger, photos, address=arguments.address, progress=progress
-        )
+        run_search(run_folder, config, ledger, photos, address=arguments.address, progress=progress)
         run_folder.set_status("finished")
     except KeyboardInterrupt:
         run_folder.set_status("interrupted")

@@ -41,7 +41,7 @@ def run_search(
         import ray
 
         try:
-            resources = ray.cluster_resources()
+            resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             slots = plan_slots(
                 config,
                 cpus=resources.get("CPU", 1.0),
@@ -150,6 +150,10 @@ def _tune(
             storage_path=str((run.path / "ray").resolve()),
             stop=LedgerStopper(desk, should_end),
             failure_config=tune.FailureConfig(max_failures=config.max_retries),
+            # Trials write their own checkpoints, from which the ledger takes them up.
+            checkpoint_config=tune.CheckpointConfig(
+                checkpoint_frequency=0, checkpoint_at_end=False
+            ),
             verbose=0,
         ),
     )

@@ -39,9 +39,7 @@ _HYPERPARAMETERS = (
 )
 
 
-def export_trial(
-    folder: Path, out: Path, *, trial: str | None = None, force: bool = False
-) -> str:
+def export_trial(folder: Path, out: Path, *, trial: str | None = None, force: bool = False) -> str:
     """Write the generator of a trial's best epoch as a bundle; returns the trial's id.
 
     Args:
@@ -55,7 +53,7 @@ def export_trial(
     run = open_run(folder)
     check_target(out, force=force)
     row = _choose(run, trial)
-    trial_id = row["trial_id"]
+    trial_id: str = row["trial_id"]
     trial_folder = Path(folder) / "trials" / trial_id
     checkpoint = load_checkpoint(trial_folder / "best.pt")
     settings = TrainingSettings.from_dict(checkpoint["settings"])
@@ -83,10 +81,7 @@ def export_trial(
             },
             "metrics": {name: checkpoint["metrics"].get(name) for name in METRICS},
             "grey_metrics": _grey_metrics(run, settings.image_size),
-            "data": {
-                key: run.data.get(key)
-                for key in ("source", "photos", "train", "validation")
-            },
+            "data": {key: run.data.get(key) for key in ("source", "photos", "train", "validation")},
             "versions": {
                 "chromatune": program_version(),
                 "torch": torch.__version__,
@@ -101,8 +96,9 @@ def export_trial(
 
 def _choose(run: Run, trial: str | None) -> dict[str, Any]:
     board = build_leaderboard(run)
-    rows: dict[str, dict[str, Any]] = {
-        str(record["trial_id"]): record for record in board.to_dict("records")
+    rows = {
+        str(record["trial_id"]): {str(key): value for key, value in record.items()}
+        for record in board.to_dict("records")
     }
     if trial is None:
         for row in rows.values():

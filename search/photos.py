@@ -1,4 +1,4 @@
-"""The photos of a search: caches for the image sizes it samples, checked against its batch sizes."""
+"""The photos of a search: a cache for each image size, checked against the batch sizes."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Desk:
         self.on_end = on_end
 
 
-class LedgerSearcher(Searcher):  # type: ignore[misc]
+class LedgerSearcher(Searcher):
     """Hands out trials of the ledger and tells it their ends."""
 
     def __init__(self, desk: Desk, job: dict[str, Any]) -> None:
@@ -42,7 +42,7 @@ class LedgerSearcher(Searcher):  # type: ignore[misc]
         self._desk = desk
         self._job = job
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
         """Return Tune's configuration of the next trial, or that there is none left."""
         opened = self._desk.ledger.ask()
         if opened is None:
@@ -81,7 +81,7 @@ class LedgerSearcher(Searcher):  # type: ignore[misc]
         return (_nothing, ())
 
 
-class LedgerStopper(Stopper):  # type: ignore[misc]
+class LedgerStopper(Stopper):
     """Passes every report to the ledger and stops what the ledger wants stopped."""
 
     def __init__(self, desk: Desk, should_end: Callable[[], str | None]) -> None:

@@ -30,7 +30,7 @@ def _open_photos(cache_path: str, validation_fraction: float) -> tuple[PhotoCach
     return cache, split_by_content(cache.hashes, validation_fraction=validation_fraction)
 
 
-class ColorizerTrainable(tune.Trainable):  # type: ignore[misc]
+class ColorizerTrainable(tune.Trainable):
     """Each `step` trains and validates one epoch and returns the trial's report."""
 
     def setup(self, config: dict[str, Any]) -> None:
