@@ -14,7 +14,7 @@ from data_pipeline.synthetic_paint import paint_land, paint_water
 from data_pipeline.synthetic_noise import FloatArray
 from data_pipeline.synthetic_scene import draw_scene
 from data_pipeline.synthetic_sky import render_sky
-from data_pipeline.synthetic_terrain import look
+from data_pipeline.synthetic_view import fit_to_frame, look
 
 #: pictures up to this side are rendered at twice the size and averaged, against jagged edges
 SUPERSAMPLED_UP_TO = 160
@@ -36,11 +36,11 @@ def make_landscape(seed: int, size: int) -> npt.NDArray[np.uint8]:
 
 
 def _render(seed: int, side: int) -> FloatArray:
-    scene = draw_scene(seed)
+    scene = fit_to_frame(draw_scene(seed))
     x_W = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / side
     y_H1 = x_W[:, None]
     image = render_sky(scene, x_W[None, :], y_H1)
-    view = look(scene, x_W, side)
+    view = look(scene, side)
     paint_land(scene, view, image)
     paint_water(scene, view, image)
     return image

@@ -14,25 +14,38 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
+#: (SIDE * SIDE, 4): each texel with its right, lower and lower right neighbours, because one look-up
+#: of four numbers is five times as fast as four look-ups
+Texture = npt.NDArray[np.float32]
+
 SIDE = 512
 _SEED = 20030103
 N_TREES = 9000
 
 
 @dataclass(frozen=True)
-class Textures:
-    """The textures; coordinates are in periods, so 1.0 is once around."""
+class Relief:
+    """A surface over the map: height in [0, 1] and its slopes per period."""
 
-    #: eroded mountains: height in [0, 1] and its derivatives per period, (SIDE, SIDE, 3)
-    mountains: FloatArray
-    #: rolling hills: height in [0, 1] and its derivatives per period, (SIDE, SIDE, 3)
-    hills: FloatArray
-    #: clouds and patches: fractal noise of mean 0 and standard deviation 1, (SIDE, SIDE, 1)
-    clouds: FloatArray
-    #: grass, gravel and ripples: fine noise of mean 0 and standard deviation 1, (SIDE, SIDE, 1)
-    grain: FloatArray
-    #: a wood from above: height of the crown in [0, 1], 0 between trees, (SIDE, SIDE, 1)
-    trees: FloatArray
+    height: Texture
+    slope_u: Texture
+    slope_v: Texture
+
+
+@dataclass(frozen=True)
+class Textures:
+    """All textures."""
+
+    #: eroded mountains
+    mountains: Relief
+    #: rolling hills
+    hills: Relief
+    #: clouds and patches: fractal noise of mean 0 and standard deviation 1
+    clouds: Texture
+    #: grass, gravel and ripples: fine noise of mean 0 and standard deviation 1
+    grain: Texture
+    #: a wood from above: height of the crowns in [0, 1], 0 between trees
+    trees: Texture
 
 
 @lru_cache(maxsize=1)
@@ -40,27 +53,31 @@ def textures() -> Textures:
     """Return the textures, made at the first call."""
     rng = np.random.default_rng(_SEED)
     return Textures(
-        mountains=_with_slopes(_to_unit(_eroded(rng))),
-        hills=_with_slopes(_to_unit(_fractal(rng, first=3, n_octaves=5, gain=0.36))),
-        clouds=_standardise(_fractal(rng, first=4, n_octaves=7, gain=0.55))[..., None],
-        grain=_standardise(_fractal(rng, first=32, n_octaves=4, gain=0.9))[..., None],
-        trees=_crowns(rng)[..., None],
+        mountains=_relief(_eroded(rng)),
+        hills=_relief(_fractal(rng, first=3, n_octaves=5, gain=0.36)),
+        clouds=_packed(_standardise(_fractal(rng, first=4, n_octaves=7, gain=0.55))),
+        grain=_packed(_standardise(_fractal(rng, first=32, n_octaves=4, gain=0.9))),
+        trees=_packed(_crowns(rng)),
     )
 
 
-def sample(texture: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
-    """Look at a texture (SIDE, SIDE, C) at coordinates in periods; returns u.shape + (C,)."""
-    flat = texture.reshape(SIDE * SIDE, -1)
-    x, y = u * np.float32(SIDE), v * np.float32(SIDE)
-    x_floor, y_floor = np.floor(x), np.floor(y)
-    fx, fy = (x - x_floor)[..., None], (y - y_floor)[..., None]
-    x0, y0 = x_floor.astype(np.int32) & (SIDE - 1), y_floor.astype(np.int32) & (SIDE - 1)
-    x1, y1 = (x0 + 1) & (SIDE - 1), ((y0 + 1) & (SIDE - 1)) * SIDE
-    y0 = y0 * SIDE
-    top, bottom = flat[y0 + x0], flat[y1 + x0]
-    top = top + fx * (flat[y0 + x1] - top)
-    bottom = bottom + fx * (flat[y1 + x1] - bottom)
-    return top + fy * (bottom - top)
+class Spot:
+    """Points of the texture plane; `read` looks up any texture there, smoothly (bilinear)."""
+
+    def __init__(self, u: FloatArray, v: FloatArray) -> None:
+        """Take coordinates in periods: 1.0 is once around; u and v have one shape."""
+        x, y = u * np.float32(SIDE), v * np.float32(SIDE)
+        x_floor, y_floor = np.floor(x), np.floor(y)
+        self._right, self._down = x - x_floor, y - y_floor
+        row, column = y_floor.astype(np.intp) & (SIDE - 1), x_floor.astype(np.intp) & (SIDE - 1)
+        self._texel = row * SIDE + column
+
+    def read(self, texture: Texture) -> FloatArray:
+        """Values of `texture`, in the shape of the coordinates."""
+        corners = texture.take(self._texel, axis=0)
+        top = corners[..., 0] + self._right * (corners[..., 1] - corners[..., 0])
+        bottom = corners[..., 2] + self._right * (corners[..., 3] - corners[..., 2])
+        return np.asarray(top + self._down * (bottom - top))
 
 
 def _fractal(
@@ -110,9 +127,9 @@ def _spline_weights(cells: int) -> npt.NDArray[np.float64]:
     return weights
 
 
-def _crowns(rng: np.random.Generator) -> FloatArray:
+def _crowns(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Cones of random height and place, the higher one visible where two meet."""
-    crowns = np.zeros((SIDE, SIDE), dtype=np.float32)
+    crowns = np.zeros((SIDE, SIDE))
     reach = np.arange(-6, 7)
     distance = np.hypot(reach[:, None], reach[None, :])
     for x, y, height in zip(
@@ -127,15 +144,18 @@ def _crowns(rng: np.random.Generator) -> FloatArray:
     return crowns
 
 
-def _with_slopes(height: npt.NDArray[np.float64]) -> FloatArray:
-    slope_x = (np.roll(height, -1, axis=1) - np.roll(height, 1, axis=1)) * (SIDE / 2)
-    slope_y = (np.roll(height, -1, axis=0) - np.roll(height, 1, axis=0)) * (SIDE / 2)
-    return np.stack([height, slope_x, slope_y], axis=-1).astype(np.float32)
+def _relief(surface: npt.NDArray[np.float64]) -> Relief:
+    height = (surface - surface.min()) / (surface.max() - surface.min())
+    slope_u = (np.roll(height, -1, axis=1) - np.roll(height, 1, axis=1)) * (SIDE / 2)
+    slope_v = (np.roll(height, -1, axis=0) - np.roll(height, 1, axis=0)) * (SIDE / 2)
+    return Relief(_packed(height), _packed(slope_u), _packed(slope_v))
 
 
-def _to_unit(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray((values - values.min()) / (values.max() - values.min()))
+def _packed(values: npt.NDArray[np.floating]) -> Texture:
+    below = np.roll(values, -1, axis=0)
+    corners = [values, np.roll(values, -1, axis=1), below, np.roll(below, -1, axis=1)]
+    return np.stack(corners, axis=-1).reshape(SIDE * SIDE, 4).astype(np.float32)
 
 
-def _standardise(values: npt.NDArray[np.float64]) -> FloatArray:
-    return ((values - values.mean()) / values.std()).astype(np.float32)
+def _standardise(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray((values - values.mean()) / values.std())

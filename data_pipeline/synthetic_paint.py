@@ -9,12 +9,13 @@ import math
 
 import numpy as np
 
-from data_pipeline.synthetic_noise import FloatArray, sample, textures
+from data_pipeline.synthetic_noise import FloatArray, Spot, textures
 from data_pipeline.synthetic_scene import Scene
-from data_pipeline.synthetic_sky import linear, smoothstep, sun_glow
-from data_pipeline.synthetic_terrain import Ground, View, ground_at, water_height
+from data_pipeline.synthetic_sky import linear, sun_glow
+from data_pipeline.synthetic_terrain import Ground, ground_at, slope_at, smoothstep, water_height
+from data_pipeline.synthetic_view import View
 
-SNOW = (0.93, 0.95, 0.99)
+SNOW = (0.88, 0.93, 1.0)
 FOAM = (0.92, 0.95, 0.96)
 
 
@@ -22,12 +23,13 @@ def paint_land(scene: Scene, view: View, image_HW3: FloatArray) -> None:
     """Paint every pixel that sees ground, in place."""
     side = image_HW3.shape[0]
     rows, columns = np.nonzero(view.sky_HW < 1.0)
-    depth = view.depth_HW[rows, columns]
+    depth = view.distance_HW[rows, columns]
     X = ((columns + 0.5) / side - 0.5).astype(np.float32) * depth / np.float32(scene.focal)
     ground = ground_at(scene, X, depth)
     footprint = depth / np.float32(scene.focal * side)
-    albedo = _albedo(scene, ground, X, depth, footprint)
-    lit = albedo * _light(scene, ground)
+    slopes = slope_at(scene, X, depth, ground)
+    albedo = _albedo(scene, ground, slopes, X, depth, footprint)
+    lit = albedo * _light(scene, slopes)
     lit = _through_air(scene, lit, depth, rows, columns, side)
     sky = view.sky_HW[rows, columns][:, None]
     image_HW3[rows, columns] = sky * image_HW3[rows, columns] + (1.0 - sky) * lit
@@ -43,10 +45,10 @@ def paint_water(scene: Scene, view: View, image_HW3: FloatArray) -> None:
     below = np.float32(scene.focal * (view.camera_height - surface)) / np.maximum(
         y_H1 - np.float32(scene.horizon), 1e-4
     )
-    flat_depth = np.broadcast_to(below, view.depth_HW.shape)
+    flat_depth = np.broadcast_to(below, view.distance_HW.shape)
     # Water is where the flat surface comes before the ground does.
     rows, columns = np.nonzero(
-        (view.sky_HW < 0.5) & (y_H1 > scene.horizon) & (flat_depth <= view.depth_HW * 1.02)
+        (view.sky_HW < 0.5) & (y_H1 > scene.horizon) & (flat_depth <= view.distance_HW * 1.02)
     )
     if not len(rows):
         return
@@ -59,8 +61,8 @@ def paint_water(scene: Scene, view: View, image_HW3: FloatArray) -> None:
     below_surface = below_surface[wet]
 
     grain = textures().grain
-    waves = sample(grain, X / np.float32(14.0), depth / np.float32(5.0))[..., 0]
-    waves = waves + sample(grain, X / np.float32(50.0), depth / np.float32(16.0))[..., 0]
+    waves = Spot(X / np.float32(14.0), depth / np.float32(5.0)).read(grain)
+    waves = waves + Spot(X / np.float32(50.0), depth / np.float32(16.0)).read(grain)
     fade = np.clip(depth / np.float32(30.0), 0.0, 1.0)
     ripple = np.float32(0.02 * scene.ripple) * waves * (1.0 - 0.6 * fade)
     mirrored = 2.0 * scene.horizon - (rows + 0.5) / side + ripple
@@ -88,18 +90,27 @@ def paint_water(scene: Scene, view: View, image_HW3: FloatArray) -> None:
 
 
 def _albedo(
-    scene: Scene, ground: Ground, X: FloatArray, Z: FloatArray, footprint: FloatArray
+    scene: Scene,
+    ground: Ground,
+    slopes: tuple[FloatArray, FloatArray],
+    X: FloatArray,
+    Z: FloatArray,
+    footprint: FloatArray,
 ) -> FloatArray:
     noise = textures()
-    broad = sample(noise.clouds, X / np.float32(55.0), Z / np.float32(55.0))[..., 0]
-    coarse = sample(noise.grain, X / np.float32(70.0), Z / np.float32(70.0))[..., 0]
-    fine = sample(noise.grain, X / np.float32(5.0), Z / np.float32(5.0))[..., 0]
+    broad = Spot(X / np.float32(55.0), Z / np.float32(55.0)).read(noise.clouds)
+    coarse = Spot(X / np.float32(70.0), Z / np.float32(70.0)).read(noise.grain)
+    fine = Spot(X / np.float32(5.0), Z / np.float32(5.0)).read(noise.grain)
+    shade = Spot(X / np.float32(95.0) + 0.37, Z / np.float32(95.0)).read(noise.clouds)
     coarse *= np.clip(1.2 - footprint / np.float32(0.8), 0.0, 1.0)
     fine *= np.clip(1.2 - footprint / np.float32(0.05), 0.0, 1.0)
 
+    tufts = Spot(X / np.float32(3.1), Z / np.float32(3.1)).read(noise.trees)
+    tufts = (tufts - 0.35) * np.clip(1.2 - footprint / np.float32(0.03), 0.0, 1.0)
+
     patch = smoothstep(-0.3, 0.9, broad + 0.25 * coarse)[:, None]
     albedo = linear(scene.ground) + patch * (linear(scene.patches) - linear(scene.ground))
-    steep = ground.slope_x**2 + ground.slope_z**2
+    steep = slopes[0] ** 2 + slopes[1] ** 2
     rocky = smoothstep(0.35, 0.9, steep + 0.10 * coarse)
     rocky = np.maximum(rocky, smoothstep(0.0, 0.25, ground.mountain - scene.tree_line))
     if scene.dunes:
@@ -114,7 +125,12 @@ def _albedo(
     if scene.water_level >= 0.0:
         beach = 1.0 - smoothstep(0.25, 0.7, ground.height - np.float32(water_height(scene)))
         albedo = albedo + beach[:, None] * (linear(scene.sand) - albedo)
-    albedo = albedo * np.clip(1.0 + 0.16 * coarse + 0.14 * fine, 0.3, 1.8)[:, None]
+    albedo = albedo * np.clip(1.0 + 0.2 * coarse + 0.16 * fine + 0.5 * tufts, 0.3, 1.8)[:, None]
+    if scene.flowers is not None:
+        blossom = Spot(X / np.float32(9.0), Z / np.float32(9.0)).read(noise.trees)
+        blossom = smoothstep(0.68, 0.85, blossom) * smoothstep(-0.4, 0.8, broad)
+        blossom = blossom * (1.0 - smoothstep(0.3, 1.0, steep)) * (1.0 - smoothstep(20.0, 60.0, Z))
+        albedo = albedo + blossom[:, None] * (linear(scene.flowers) - albedo)
 
     tint = np.stack([1.0 + 0.28 * coarse, 1.0 + 0.10 * coarse, 1.0 - 0.1 * coarse], axis=-1)
     crowns = (0.35 + 0.95 * ground.crowns)[:, None] * linear(scene.wood) * tint
@@ -124,18 +140,21 @@ def _albedo(
     if scene.snow_line < 0.0:
         snow = np.ones_like(snow)
     snow = snow * (1.0 - smoothstep(0.9, 2.2, steep)) * (1.0 - 0.75 * ground.wood)
-    return albedo + snow[:, None] * (linear(SNOW) - albedo)
+    white = linear(SNOW) * (1.0 + 0.06 * coarse + 0.05 * fine)[:, None]
+    albedo = albedo + snow[:, None] * (white - albedo)
+    # Clouds outside the picture shade parts of the land.
+    return albedo * (0.68 + 0.4 * smoothstep(-1.1, 0.3, shade))[:, None]
 
 
-def _light(scene: Scene, ground: Ground) -> FloatArray:
+def _light(scene: Scene, slopes: tuple[FloatArray, FloatArray]) -> FloatArray:
     """Sun and sky on the ground, (P, 3)."""
     light = scene.light
     height = max(light.sun_height, 0.25)
     across = 1.2 * (scene.sun_x - 0.5) / 0.65
     along = 0.7 if scene.facing_sun else -0.6
     flat = math.sqrt(1.0 - height * height) / math.hypot(across, along)
-    length = np.sqrt(1.0 + ground.slope_x**2 + ground.slope_z**2)
-    towards_sun = height - flat * (across * ground.slope_x + along * ground.slope_z)
+    length = np.sqrt(1.0 + slopes[0] ** 2 + slopes[1] ** 2)
+    towards_sun = height - flat * (across * slopes[0] + along * slopes[1])
     direct = np.clip(towards_sun / length, 0.0, None)
     strength = 1.5 if light.sun_height > 0.5 else 1.9
     open_sky = 0.45 + 0.55 / length

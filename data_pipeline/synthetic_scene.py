@@ -45,6 +45,8 @@ class Land:
     #: height of near hills, and of the mountains behind them
     hills: tuple[float, float]
     mountains: tuple[float, float]
+    #: how much of the sky's height the highest peak takes; None leaves it to the land
+    peak: tuple[float, float] | None = None
     #: where mountains begin and where they are at their full height
     mountains_from: tuple[float, float] = (15.0, 70.0)
     #: height of the water's surface relative to the lowest hills; below 0 is dry
@@ -62,6 +64,8 @@ class Land:
     deep_water: tuple[Color, ...] = ((0.05, 0.22, 0.32),)
     shallow_water: tuple[Color, ...] = ((0.22, 0.50, 0.50),)
     sand: tuple[Color, ...] = ((0.76, 0.67, 0.50),)
+    #: flowers in the grass, if any
+    flowers: tuple[Color, ...] = ()
     #: 1 for dunes in place of hills
     dunes: float = 0.0
     #: number of steps of a table mountain; 0 for none
@@ -81,7 +85,7 @@ LIGHTS = {
         0.16,
         Light(
             zenith=(0.26, 0.48, 0.76), horizon=(0.90, 0.87, 0.80), glow=(1.0, 0.92, 0.74),
-            sun=(1.0, 0.88, 0.68), ambient=(0.44, 0.53, 0.68), sun_height=0.38, visibility=120.0,
+            sun=(1.0, 0.88, 0.68), ambient=(0.44, 0.53, 0.68), sun_height=0.38, visibility=170.0,
             cloud_light=(1.0, 0.97, 0.92), cloud_shade=(0.64, 0.68, 0.78), cover=(0.0, 0.6),
         ),
     ),
@@ -89,7 +93,7 @@ LIGHTS = {
         0.16,
         Light(
             zenith=(0.30, 0.46, 0.70), horizon=(0.97, 0.80, 0.56), glow=(1.0, 0.82, 0.48),
-            sun=(1.0, 0.74, 0.42), ambient=(0.42, 0.46, 0.58), sun_height=0.22, visibility=130.0,
+            sun=(1.0, 0.80, 0.56), ambient=(0.42, 0.48, 0.62), sun_height=0.22, visibility=180.0,
             cloud_light=(1.0, 0.88, 0.70), cloud_shade=(0.60, 0.56, 0.62), cover=(0.05, 0.65),
         ),
     ),
@@ -97,7 +101,7 @@ LIGHTS = {
         0.12,
         Light(
             zenith=(0.20, 0.26, 0.50), horizon=(0.98, 0.58, 0.30), glow=(1.0, 0.74, 0.32),
-            sun=(1.0, 0.52, 0.26), ambient=(0.36, 0.34, 0.46), sun_height=0.08, visibility=110.0,
+            sun=(1.0, 0.66, 0.44), ambient=(0.38, 0.40, 0.56), sun_height=0.08, visibility=160.0,
             cloud_light=(1.0, 0.56, 0.38), cloud_shade=(0.38, 0.30, 0.42), cover=(0.1, 0.7),
         ),
     ),
@@ -105,7 +109,7 @@ LIGHTS = {
         0.07,
         Light(
             zenith=(0.11, 0.15, 0.36), horizon=(0.72, 0.46, 0.52), glow=(0.92, 0.56, 0.48),
-            sun=(0.40, 0.30, 0.38), ambient=(0.26, 0.29, 0.44), sun_height=0.05, visibility=110.0,
+            sun=(0.44, 0.32, 0.38), ambient=(0.27, 0.32, 0.46), sun_height=0.05, visibility=150.0,
             cloud_light=(0.76, 0.46, 0.52), cloud_shade=(0.22, 0.21, 0.38), cover=(0.05, 0.6),
         ),
     ),
@@ -113,7 +117,7 @@ LIGHTS = {
         0.07,
         Light(
             zenith=(0.50, 0.60, 0.70), horizon=(0.76, 0.82, 0.87), glow=(0.84, 0.87, 0.90),
-            sun=(0.40, 0.42, 0.44), ambient=(0.62, 0.66, 0.70), sun_height=0.8, visibility=90.0,
+            sun=(0.40, 0.42, 0.44), ambient=(0.62, 0.66, 0.70), sun_height=0.8, visibility=130.0,
             cloud_light=(0.84, 0.88, 0.92), cloud_shade=(0.52, 0.59, 0.67), cover=(0.8, 1.0),
         ),
     ),
@@ -131,12 +135,16 @@ LIGHTS = {
 MEADOWS: tuple[Color, ...] = ((0.36, 0.52, 0.16), (0.30, 0.50, 0.20), (0.46, 0.55, 0.22))
 HEATHS: tuple[Color, ...] = ((0.50, 0.54, 0.24), (0.26, 0.42, 0.14), (0.60, 0.56, 0.30))
 
+FLOWERS: tuple[Color, ...] = (
+    (0.86, 0.20, 0.16), (0.94, 0.84, 0.22), (0.62, 0.42, 0.80), (0.95, 0.95, 0.92), (0.90, 0.50, 0.66),
+)  # fmt: skip
+
 LANDS = {
     "alpine": (
         0.20,
         Land(
             camera=(1.0, 3.0), hills=(1.5, 5.0), mountains=(24.0, 42.0), forest=(0.2, 0.7),
-            snow_line=0.62, ground=MEADOWS, patches=HEATHS,
+            snow_line=0.5, peak=(0.35, 0.8), ground=MEADOWS, patches=HEATHS, flowers=FLOWERS,
             rock=((0.44, 0.40, 0.37), (0.38, 0.38, 0.42), (0.50, 0.43, 0.36)),
         ),
     ),
@@ -144,7 +152,7 @@ LANDS = {
         0.16,
         Land(
             camera=(1.0, 2.5), hills=(3.0, 7.0), mountains=(16.0, 36.0), water=(0.40, 0.62),
-            forest=(0.4, 0.9), snow_line=0.75, ground=MEADOWS, patches=HEATHS,
+            forest=(0.4, 0.9), snow_line=0.6, peak=(0.3, 0.7), ground=MEADOWS, patches=HEATHS,
             deep_water=((0.04, 0.22, 0.36), (0.05, 0.30, 0.36)),
         ),
     ),
@@ -171,6 +179,7 @@ LANDS = {
             camera=(1.0, 3.0), hills=(3.0, 7.0), mountains=(0.0, 12.0), forest=(0.0, 0.45),
             ground=MEADOWS,
             patches=((0.74, 0.68, 0.18), (0.66, 0.60, 0.30), (0.50, 0.36, 0.56), (0.30, 0.46, 0.14)),
+            flowers=FLOWERS,
         ),
     ),
     "desert": (
@@ -185,7 +194,7 @@ LANDS = {
         0.06,
         Land(
             camera=(2.0, 5.0), hills=(2.0, 5.0), mountains=(14.0, 28.0),
-            mountains_from=(10.0, 45.0), terraces=4,
+            mountains_from=(10.0, 45.0), terraces=4, peak=(0.3, 0.75),
             ground=((0.70, 0.42, 0.24), (0.74, 0.52, 0.32)),
             patches=((0.50, 0.46, 0.24), (0.64, 0.40, 0.24)),
             rock=((0.68, 0.34, 0.20), (0.62, 0.38, 0.26)),
@@ -221,6 +230,8 @@ class Scene:
     camera: float
     hills: float
     mountains: float
+    #: row of the highest peak; None leaves it to the land
+    peak: float | None
     mountains_from: float
     mountains_full: float
     mountain_period: float
@@ -243,6 +254,7 @@ class Scene:
     deep_water: Color
     shallow_water: Color
     sand: Color
+    flowers: Color | None
     dunes: float
     terraces: int
     ripple: float
@@ -264,18 +276,19 @@ def draw_scene(seed: int) -> Scene:
         light,
         zenith=_jitter(rng, light.zenith, 0.08),
         horizon=_jitter(rng, light.horizon, 0.04),
-        visibility=light.visibility * float(np.exp(rng.normal(0.0, 0.35))),
+        visibility=light.visibility * float(rng.uniform(0.6, 1.8)),
         sun_height=light.sun_height * float(rng.uniform(0.75, 1.15)),
     )
     hills, mountains = between(land.hills), between(land.mountains)
     start, full = land.mountains_from
     reach = float(rng.uniform(0.7, 1.5))
+    horizon = float(rng.uniform(0.36, 0.62))
     snowy = land.snow_line < 2.0 and rng.random() < 0.15
     return Scene(
         light_name=light_name,
         land_name=land_name,
         light=light,
-        horizon=float(rng.uniform(0.36, 0.62)),
+        horizon=horizon,
         focal=float(rng.uniform(0.9, 1.5)),
         sun_x=float(rng.uniform(-0.15, 1.15)),
         facing_sun=bool(rng.random() < (0.6 if light.sun_height < 0.3 else 0.35)),
@@ -284,9 +297,10 @@ def draw_scene(seed: int) -> Scene:
         camera=between(land.camera),
         hills=hills,
         mountains=mountains,
+        peak=None if land.peak is None else horizon * (1.0 - between(land.peak)),
         mountains_from=start * reach,
         mountains_full=full * reach,
-        mountain_period=float(rng.uniform(130.0, 260.0)),
+        mountain_period=float(rng.uniform(110.0, 220.0)),
         hill_period=float(rng.uniform(70.0, 160.0)),
         turns=(between((0.0, 6.28)), between((0.0, 6.28)), between((0.0, 6.28))),
         places=tuple((between((0.0, 1.0)), between((0.0, 1.0))) for _ in range(6)),
@@ -303,6 +317,7 @@ def draw_scene(seed: int) -> Scene:
         deep_water=color(land.deep_water),
         shallow_water=color(land.shallow_water),
         sand=color(land.sand),
+        flowers=color(land.flowers) if land.flowers and rng.random() < 0.6 else None,
         dunes=land.dunes,
         terraces=land.terraces,
         ripple=float(rng.uniform(0.2, 1.0)),

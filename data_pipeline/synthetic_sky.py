@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from data_pipeline.synthetic_noise import FloatArray, sample, textures
+from data_pipeline.synthetic_noise import FloatArray, Spot, textures
 from data_pipeline.synthetic_scene import Color, Scene
+from data_pipeline.synthetic_terrain import smoothstep
 
 
 #: times of day at which no disc is seen
@@ -18,12 +19,6 @@ SUNLESS = ("overcast", "dusk")
 def linear(color: Color) -> FloatArray:
     """An sRGB colour in linear light (gamma 2.2), (3,)."""
     return np.asarray(color, dtype=np.float32) ** np.float32(2.2)
-
-
-def smoothstep(low: float, high: float, values: FloatArray) -> FloatArray:
-    """0 below `low`, 1 above `high`, smooth between."""
-    t = np.clip((values - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
 
 
 def render_sky(scene: Scene, x_1W: FloatArray, y_H1: FloatArray) -> FloatArray:
@@ -69,8 +64,8 @@ def _sun_disc(scene: Scene, x_1W: FloatArray, y_H1: FloatArray) -> FloatArray:
 def _stars(scene: Scene, x_1W: FloatArray, y_H1: FloatArray) -> FloatArray:
     u, v = np.broadcast_arrays(x_1W * np.float32(0.9), y_H1 * np.float32(0.9))
     place_u, place_v = scene.places[5]
-    crowns = sample(textures().trees, u + np.float32(place_u), v + np.float32(place_v))
-    return np.float32(1.2) * smoothstep(0.93, 1.0, crowns)
+    crowns = Spot(u + np.float32(place_u), v + np.float32(place_v)).read(textures().trees)
+    return 1.2 * smoothstep(0.93, 1.0, crowns)[..., None]
 
 
 def _clouds(
@@ -83,10 +78,10 @@ def _clouds(
     place_u, place_v = (np.float32(p) for p in scene.places[0])
     u, v = u + place_u, v + place_v
     cloud_texture = textures().clouds
-    density = sample(cloud_texture, u, v)[..., 0]
-    density = density + 0.35 * sample(cloud_texture, 3.7 * u, 3.7 * v)[..., 0]
+    density = Spot(u, v).read(cloud_texture)
+    density = density + 0.35 * Spot(3.7 * u, 3.7 * v).read(cloud_texture)
     towards_sun = np.float32(0.012 if scene.sun_x > 0.5 else -0.012)
-    behind = sample(cloud_texture, u + towards_sun, v - np.float32(0.012))[..., 0]
+    behind = Spot(u + towards_sun, v - np.float32(0.012)).read(cloud_texture)
     threshold = 1.7 - 3.4 * scene.cover
     cover = smoothstep(threshold, threshold + 0.9, density)
     cover *= smoothstep(0.0, 0.06, np.broadcast_to(elevation_H1, cover.shape))
