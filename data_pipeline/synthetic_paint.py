@@ -15,7 +15,7 @@ from data_pipeline.synthetic_sky import linear, sun_glow
 from data_pipeline.synthetic_terrain import Ground, ground_at, slope_at, smoothstep, water_height
 from data_pipeline.synthetic_view import View
 
-SNOW = (0.88, 0.93, 1.0)
+SNOW = (0.76, 0.82, 0.92)
 FOAM = (0.92, 0.95, 0.96)
 
 
@@ -125,7 +125,7 @@ def _albedo(
     if scene.water_level >= 0.0:
         beach = 1.0 - smoothstep(0.25, 0.7, ground.height - np.float32(water_height(scene)))
         albedo = albedo + beach[:, None] * (linear(scene.sand) - albedo)
-    albedo = albedo * np.clip(1.0 + 0.2 * coarse + 0.16 * fine + 0.5 * tufts, 0.3, 1.8)[:, None]
+    albedo = albedo * np.clip(1.0 + 0.2 * coarse + 0.22 * fine + 0.8 * tufts, 0.3, 1.8)[:, None]
     if scene.flowers is not None:
         blossom = Spot(X / np.float32(9.0), Z / np.float32(9.0)).read(noise.trees)
         blossom = smoothstep(0.68, 0.85, blossom) * smoothstep(-0.4, 0.8, broad)
@@ -133,13 +133,15 @@ def _albedo(
         albedo = albedo + blossom[:, None] * (linear(scene.flowers) - albedo)
 
     tint = np.stack([1.0 + 0.28 * coarse, 1.0 + 0.10 * coarse, 1.0 - 0.1 * coarse], axis=-1)
-    crowns = (0.35 + 0.95 * ground.crowns)[:, None] * linear(scene.wood) * tint
-    albedo = albedo + ground.wood[:, None] * (crowns - albedo)
+    crowns = (0.4 + 1.2 * ground.crowns)[:, None] * linear(scene.wood) * tint
+    wooded = smoothstep(0.02, 0.22, ground.wood)
+    albedo = albedo + wooded[:, None] * (crowns - albedo)
 
     snow = smoothstep(-0.04, 0.06, ground.mountain - scene.snow_line + 0.05 * broad)
     if scene.snow_line < 0.0:
         snow = np.ones_like(snow)
-    snow = snow * (1.0 - smoothstep(0.9, 2.2, steep)) * (1.0 - 0.75 * ground.wood)
+    snow = snow * (1.0 - smoothstep(0.9, 2.2, steep))
+    snow = snow * (1.0 - wooded * (1.0 - 0.5 * smoothstep(0.3, 0.9, ground.crowns)))
     white = linear(SNOW) * (1.0 + 0.06 * coarse + 0.05 * fine)[:, None]
     albedo = albedo + snow[:, None] * (white - albedo)
     # Clouds outside the picture shade parts of the land.
@@ -156,11 +158,11 @@ def _light(scene: Scene, slopes: tuple[FloatArray, FloatArray]) -> FloatArray:
     length = np.sqrt(1.0 + slopes[0] ** 2 + slopes[1] ** 2)
     towards_sun = height - flat * (across * slopes[0] + along * slopes[1])
     direct = np.clip(towards_sun / length, 0.0, None)
-    strength = 1.5 if light.sun_height > 0.5 else 1.9
+    low = light.sun_height < 0.5
+    strength, fill = (1.8, 1.15) if low else (1.5, 0.9)
     open_sky = 0.45 + 0.55 / length
-    return (
-        strength * direct[:, None] * linear(light.sun)
-        + 0.9 * open_sky[:, None] * linear(light.ambient)
+    return strength * direct[:, None] * linear(light.sun) + fill * open_sky[:, None] * linear(
+        light.ambient
     )
 
 

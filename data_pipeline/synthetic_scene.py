@@ -195,9 +195,9 @@ LANDS = {
         Land(
             camera=(2.0, 5.0), hills=(2.0, 5.0), mountains=(14.0, 28.0),
             mountains_from=(10.0, 45.0), terraces=4, peak=(0.3, 0.75),
-            ground=((0.70, 0.42, 0.24), (0.74, 0.52, 0.32)),
-            patches=((0.50, 0.46, 0.24), (0.64, 0.40, 0.24)),
-            rock=((0.68, 0.34, 0.20), (0.62, 0.38, 0.26)),
+            ground=((0.70, 0.48, 0.32), (0.74, 0.56, 0.40)),
+            patches=((0.50, 0.48, 0.28), (0.64, 0.46, 0.32)),
+            rock=((0.68, 0.38, 0.25), (0.64, 0.42, 0.32)),
         ),
     ),
     "sea": (
@@ -244,6 +244,8 @@ class Scene:
     #: how far the near shore reaches, where there is water
     shore: float
     forest: float
+    #: distance from which trees grow
+    wood_from: float
     tree_height: float
     tree_line: float
     snow_line: float
@@ -307,6 +309,7 @@ def draw_scene(seed: int) -> Scene:
         water_level=between(land.water),
         shore=float(rng.uniform(-4.0, 14.0)),
         forest=between(land.forest),
+        wood_from=float(rng.uniform(4.0, 11.0)),
         tree_height=float(rng.uniform(0.7, 1.4)),
         tree_line=land.tree_line * float(rng.uniform(0.7, 1.4)),
         snow_line=-1.0 if snowy else land.snow_line * float(rng.uniform(0.6, 1.3)),

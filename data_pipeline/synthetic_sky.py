@@ -26,19 +26,36 @@ def render_sky(scene: Scene, x_1W: FloatArray, y_H1: FloatArray) -> FloatArray:
     light = scene.light
     elevation_H1 = np.clip((scene.horizon - y_H1) / scene.focal, 0.0, None)
     towards_zenith = (1.0 - np.exp(-elevation_H1 / 0.22))[..., None]
-    sky = linear(light.horizon) + towards_zenith * (linear(light.zenith) - linear(light.horizon))
-    sky = np.broadcast_to(sky, (y_H1.shape[0], x_1W.shape[1], 3)).copy()
-    if light.stars:
-        sky += _stars(scene, x_1W, y_H1)
+    gradient = linear(light.horizon) + towards_zenith * (
+        linear(light.zenith) - linear(light.horizon)
+    )
+    sky = np.repeat(gradient, x_1W.shape[1], axis=1)
     glow = sun_glow(scene, x_1W, y_H1)[..., None]
     sky += glow * (linear(light.glow) - sky)
+    # Everything else stands above the horizon.
+    n_rows = int(np.count_nonzero(elevation_H1))
+    _paint_heavens(scene, sky[:n_rows], glow[:n_rows], x_1W, y_H1[:n_rows], elevation_H1[:n_rows])
+    return sky
+
+
+def _paint_heavens(
+    scene: Scene,
+    sky: FloatArray,
+    glow: FloatArray,
+    x_1W: FloatArray,
+    y_H1: FloatArray,
+    elevation_H1: FloatArray,
+) -> None:
+    """Add stars, the sun and clouds to rows of the sky, in place."""
+    light = scene.light
+    if light.stars:
+        sky += _stars(scene, x_1W, y_H1)
     if scene.facing_sun and scene.light_name not in SUNLESS:
         sky += _sun_disc(scene, x_1W, y_H1)[..., None] * linear(light.glow)
     cover, shade = _clouds(scene, x_1W, elevation_H1)
     lit = linear(light.cloud_light) * (0.9 + 0.5 * glow)
     clouds = linear(light.cloud_shade) + shade[..., None] * (lit - linear(light.cloud_shade))
     sky += cover[..., None] * (clouds - sky)
-    return sky
 
 
 def sun_glow(scene: Scene, x_1W: FloatArray, y_H1: FloatArray) -> FloatArray:
