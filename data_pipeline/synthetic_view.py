@@ -24,9 +24,9 @@ class View:
     """What each pixel of the screen sees."""
 
     #: distance of the ground; without meaning in the sky, (H, W)
-    distance_HW: FloatArray
+    distance: FloatArray
     #: share of the pixel that is sky, (H, W)
-    sky_HW: FloatArray
+    sky: FloatArray
     camera_height: float
 
 
@@ -38,7 +38,7 @@ def fit_to_frame(scene: Scene) -> Scene:
     for _ in range(2):
         peak = float(_screen_rows(scene, _PROBES, 48)[1].min())
         highest = LEAST_SKY if scene.peak is None else max(scene.peak, LEAST_SKY)
-        # Seen from the camera's height, heights on the screen are in proportion to those on the map.
+        # Heights over the camera's on the screen are in proportion to those on the map.
         factor = (scene.horizon - highest) / max(scene.horizon - peak, 0.02)
         if factor < 1.0:
             scene = replace(scene, hills=scene.hills * factor, mountains=scene.mountains * factor)
