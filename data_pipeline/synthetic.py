@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from data_pipeline.synthetic_paint import paint_land, paint_water
 from data_pipeline.synthetic_noise import FloatArray
+from data_pipeline.synthetic_paint import paint_land, paint_water
 from data_pipeline.synthetic_scene import draw_scene
 from data_pipeline.synthetic_sky import render_sky
 from data_pipeline.synthetic_view import fit_to_frame, look

@@ -1,182 +1,115 @@
-"""The colours of a synthetic landscape's ground and water, in linear light.
+"""Paints the ground and the water of a synthetic landscape into its sky, in linear light.
 
 Shapes: H rows, W columns, P pixels (those that are painted).
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from data_pipeline.synthetic_cover import ground_color, linear, mix
 from data_pipeline.synthetic_noise import FloatArray, Spot, textures
 from data_pipeline.synthetic_scene import Scene
-from data_pipeline.synthetic_sky import linear, sun_glow
-from data_pipeline.synthetic_terrain import Ground, ground_at, slope_at, smoothstep, water_height
-from data_pipeline.synthetic_view import View
+from data_pipeline.synthetic_sky import sun_glow
+from data_pipeline.synthetic_terrain import ground_at, slope_at, smoothstep, water_height
+from data_pipeline.synthetic_view import FARTHEST, View
 
-SNOW = (0.88, 0.93, 1.0)
 FOAM = (0.92, 0.95, 0.96)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """P pixels of the screen and the points of the map that they see."""
+
+    rows: npt.NDArray[np.intp]
+    columns: npt.NDArray[np.intp]
+    X: FloatArray
+    Z: FloatArray
+    side: int
+
+    @classmethod
+    def where(cls, seen: npt.NDArray[np.bool_], distance: FloatArray, scene: Scene) -> Pixels:
+        """The pixels at which `seen` (H, W) holds, looking as far as `distance` (H, W)."""
+        side = seen.shape[1]
+        rows, columns = np.nonzero(seen)
+        Z = distance[rows, columns]
+        X = (_centres(side) - np.float32(0.5))[columns] * Z / np.float32(scene.focal)
+        return cls(rows, columns, X, Z, side)
+
+    def only(self, wanted: npt.NDArray[np.bool_]) -> Pixels:
+        """Those of them at which `wanted` (P,) holds."""
+        return Pixels(
+            self.rows[wanted], self.columns[wanted], self.X[wanted], self.Z[wanted], self.side
+        )
 
 
 def paint_land(scene: Scene, view: View, image_HW3: FloatArray) -> None:
     """Paint every pixel that sees ground, in place."""
-    side = image_HW3.shape[0]
-    rows, columns = np.nonzero(view.sky_HW < 1.0)
-    depth = view.distance_HW[rows, columns]
-    X = ((columns + 0.5) / side - 0.5).astype(np.float32) * depth / np.float32(scene.focal)
-    ground = ground_at(scene, X, depth)
-    footprint = depth / np.float32(scene.focal * side)
-    slopes = slope_at(scene, X, depth, ground)
-    albedo = _albedo(scene, ground, slopes, X, depth, footprint)
-    lit = albedo * _light(scene, slopes)
-    lit = _through_air(scene, lit, depth, rows, columns, side)
-    sky = view.sky_HW[rows, columns][:, None]
-    image_HW3[rows, columns] = sky * image_HW3[rows, columns] + (1.0 - sky) * lit
+    pixels = Pixels.where(view.sky < 1.0, view.distance, scene)
+    ground = ground_at(scene, pixels.X, pixels.Z)
+    slopes = slope_at(scene, pixels.X, pixels.Z, ground)
+    footprint = pixels.Z * np.float32(1.0 / (scene.focal * pixels.side))
+    land = ground_color(scene, ground, slopes, pixels.X, pixels.Z, footprint)
+    land = _through_air(scene, land, pixels)
+    sky = image_HW3[pixels.rows, pixels.columns]
+    image_HW3[pixels.rows, pixels.columns] = mix(land, sky, view.sky[pixels.rows, pixels.columns])
 
 
 def paint_water(scene: Scene, view: View, image_HW3: FloatArray) -> None:
-    """Paint every pixel that sees water, in place: what it mirrors, its own colour, foam, glitter."""
+    """Paint every pixel that sees water, in place: mirrored sky, its own colour, foam, glitter."""
     if scene.water_level < 0.0:
         return
-    side = image_HW3.shape[0]
     surface = water_height(scene)
-    y_H1 = ((np.arange(side, dtype=np.float32) + np.float32(0.5)) / side)[:, None]
-    below = np.float32(scene.focal * (view.camera_height - surface)) / np.maximum(
-        y_H1 - np.float32(scene.horizon), 1e-4
-    )
-    flat_depth = np.broadcast_to(below, view.distance_HW.shape)
-    # Water is where the flat surface comes before the ground does.
-    rows, columns = np.nonzero(
-        (view.sky_HW < 0.5) & (y_H1 > scene.horizon) & (flat_depth <= view.distance_HW * 1.02)
-    )
-    if not len(rows):
-        return
-    depth = flat_depth[rows, columns]
-    X = ((columns + 0.5) / side - 0.5).astype(np.float32) * depth / np.float32(scene.focal)
-    ground = ground_at(scene, X, np.minimum(depth, 440.0))
-    below_surface = surface - ground.height
-    wet = below_surface > 0.0
-    rows, columns, depth, X = rows[wet], columns[wet], depth[wet], X[wet]
-    below_surface = below_surface[wet]
+    height = view.camera_height - surface
+    drop_H1 = _centres(len(image_HW3))[:, None] - np.float32(scene.horizon)
+    flat_H1 = scene.focal * height / np.maximum(drop_H1, np.float32(1e-4))
+    # Water is where its flat surface comes before the ground does.
+    seen = (view.sky < 0.5) & (drop_H1 > 0.0) & (flat_H1 <= 1.02 * view.distance)
+    pixels = Pixels.where(seen, np.broadcast_to(flat_H1, seen.shape), scene)
+    bed = ground_at(scene, pixels.X, np.minimum(pixels.Z, np.float32(FARTHEST)))
+    wet = bed.height < surface
+    pixels, depth = pixels.only(wet), (surface - bed.height)[wet]
+    x, light = (pixels.columns + 0.5) / pixels.side, scene.light
 
     grain = textures().grain
-    waves = Spot(X / np.float32(14.0), depth / np.float32(5.0)).read(grain)
-    waves = waves + Spot(X / np.float32(50.0), depth / np.float32(16.0)).read(grain)
-    fade = np.clip(depth / np.float32(30.0), 0.0, 1.0)
-    ripple = np.float32(0.02 * scene.ripple) * waves * (1.0 - 0.6 * fade)
-    mirrored = 2.0 * scene.horizon - (rows + 0.5) / side + ripple
-    mirrored_rows = np.clip(mirrored * side, 0, side - 1).astype(np.intp)
-    reflection = image_HW3[mirrored_rows, columns]
+    waves = Spot(pixels.X * np.float32(1 / 14), pixels.Z * np.float32(1 / 5)).read(grain)
+    waves = waves + Spot(pixels.X * np.float32(1 / 50), pixels.Z * np.float32(1 / 16)).read(grain)
+    calm = 1.0 - 0.6 * np.clip(pixels.Z / np.float32(30.0), 0.0, 1.0)
+    mirrored = 2.0 * scene.horizon * pixels.side - pixels.rows - 0.5
+    mirrored = mirrored + (0.02 * pixels.side * scene.ripple) * waves * calm
+    reflection = image_HW3[np.clip(mirrored, 0, pixels.side - 1).astype(np.intp), pixels.columns]
 
-    cosine = np.minimum((view.camera_height - surface) / np.maximum(depth, 0.1), 1.0)
-    fresnel = 0.04 + 0.9 * (1.0 - cosine) ** 4
-    fresnel = np.clip(fresnel * (1.0 - 0.35 * scene.ripple) + 0.05 * waves, 0.02, 0.95)[:, None]
-    clarity = np.exp(-below_surface / np.float32(0.6))[:, None]
-    body = linear(scene.deep_water) + clarity * (
-        linear(scene.shallow_water) - linear(scene.deep_water)
-    )
-    brightness = linear(scene.light.ambient) + 0.8 * linear(scene.light.sun)
-    body = body * brightness * (1.0 + 0.12 * scene.ripple * waves)[:, None]
-    water = body + fresnel * (reflection - body)
+    brightness = linear(light.ambient) + 0.8 * linear(light.sun)
+    clarity = np.exp(depth * np.float32(-1 / 0.6))
+    water = mix(linear(scene.deep_water), linear(scene.shallow_water), clarity)
+    water = water * brightness * (1.0 + 0.12 * scene.ripple * waves)[:, None]
+    # Schlick's approximation to Fresnel's equations, weakened where waves turn towards the eye.
+    steepness = np.minimum(height / np.maximum(pixels.Z, np.float32(0.1)), 1.0)
+    mirror = (0.04 + 0.9 * (1.0 - steepness) ** 4) * (1.0 - 0.35 * scene.ripple) + 0.05 * waves
+    water = mix(water, reflection, np.clip(mirror, 0.02, 0.95))
     if scene.facing_sun:
-        path = np.exp(-(((columns + 0.5) / side - scene.sun_x) ** 2) / 0.012)
-        glitter = smoothstep(1.0, 2.6, waves) * path
-        water += (0.9 * glitter)[:, None] * linear(scene.light.glow)
-    foam = smoothstep(0.0, 0.06, below_surface) * (1.0 - smoothstep(0.06, 0.35, below_surface))
-    foam = foam * smoothstep(-0.2, 0.8, waves) * min(1.0, scene.ripple)
-    water += (0.7 * foam)[:, None] * (linear(FOAM) * brightness - water)
-    image_HW3[rows, columns] = _through_air(scene, water, depth, rows, columns, side)
+        path = np.exp(-((x - scene.sun_x) ** 2) / 0.012)
+        glitter = 0.9 * smoothstep(1.0, 2.6, waves) * path
+        water = water + glitter[:, None] * linear(light.glow)
+    foam = smoothstep(0.0, 0.06, depth) * (1.0 - smoothstep(0.06, 0.35, depth))
+    foam = 0.7 * scene.ripple * foam * smoothstep(-0.2, 0.8, waves)
+    water = mix(water, linear(FOAM) * brightness, foam)
+    image_HW3[pixels.rows, pixels.columns] = _through_air(scene, water, pixels)
 
 
-def _albedo(
-    scene: Scene,
-    ground: Ground,
-    slopes: tuple[FloatArray, FloatArray],
-    X: FloatArray,
-    Z: FloatArray,
-    footprint: FloatArray,
-) -> FloatArray:
-    noise = textures()
-    broad = Spot(X / np.float32(55.0), Z / np.float32(55.0)).read(noise.clouds)
-    coarse = Spot(X / np.float32(70.0), Z / np.float32(70.0)).read(noise.grain)
-    fine = Spot(X / np.float32(5.0), Z / np.float32(5.0)).read(noise.grain)
-    shade = Spot(X / np.float32(95.0) + 0.37, Z / np.float32(95.0)).read(noise.clouds)
-    coarse *= np.clip(1.2 - footprint / np.float32(0.8), 0.0, 1.0)
-    fine *= np.clip(1.2 - footprint / np.float32(0.05), 0.0, 1.0)
-
-    tufts = Spot(X / np.float32(3.1), Z / np.float32(3.1)).read(noise.trees)
-    tufts = (tufts - 0.35) * np.clip(1.2 - footprint / np.float32(0.03), 0.0, 1.0)
-
-    patch = smoothstep(-0.3, 0.9, broad + 0.25 * coarse)[:, None]
-    albedo = linear(scene.ground) + patch * (linear(scene.patches) - linear(scene.ground))
-    steep = slopes[0] ** 2 + slopes[1] ** 2
-    rocky = smoothstep(0.35, 0.9, steep + 0.10 * coarse)
-    rocky = np.maximum(rocky, smoothstep(0.0, 0.25, ground.mountain - scene.tree_line))
-    if scene.dunes:
-        rocky = smoothstep(0.02, 0.10, ground.mountain)
-    if scene.terraces:
-        rocky = np.maximum(rocky, smoothstep(0.02, 0.10, ground.mountain))
-        layers = 1.0 + 0.22 * np.sin(np.float32(42.0) * ground.mountain + coarse)
-        rock = linear(scene.rock) * layers[:, None]
-    else:
-        rock = linear(scene.rock) * (1.0 + 0.3 * broad[:, None])
-    albedo = albedo + rocky[:, None] * (rock - albedo)
-    if scene.water_level >= 0.0:
-        beach = 1.0 - smoothstep(0.25, 0.7, ground.height - np.float32(water_height(scene)))
-        albedo = albedo + beach[:, None] * (linear(scene.sand) - albedo)
-    albedo = albedo * np.clip(1.0 + 0.2 * coarse + 0.16 * fine + 0.5 * tufts, 0.3, 1.8)[:, None]
-    if scene.flowers is not None:
-        blossom = Spot(X / np.float32(9.0), Z / np.float32(9.0)).read(noise.trees)
-        blossom = smoothstep(0.68, 0.85, blossom) * smoothstep(-0.4, 0.8, broad)
-        blossom = blossom * (1.0 - smoothstep(0.3, 1.0, steep)) * (1.0 - smoothstep(20.0, 60.0, Z))
-        albedo = albedo + blossom[:, None] * (linear(scene.flowers) - albedo)
-
-    tint = np.stack([1.0 + 0.28 * coarse, 1.0 + 0.10 * coarse, 1.0 - 0.1 * coarse], axis=-1)
-    crowns = (0.35 + 0.95 * ground.crowns)[:, None] * linear(scene.wood) * tint
-    albedo = albedo + ground.wood[:, None] * (crowns - albedo)
-
-    snow = smoothstep(-0.04, 0.06, ground.mountain - scene.snow_line + 0.05 * broad)
-    if scene.snow_line < 0.0:
-        snow = np.ones_like(snow)
-    snow = snow * (1.0 - smoothstep(0.9, 2.2, steep)) * (1.0 - 0.75 * ground.wood)
-    white = linear(SNOW) * (1.0 + 0.06 * coarse + 0.05 * fine)[:, None]
-    albedo = albedo + snow[:, None] * (white - albedo)
-    # Clouds outside the picture shade parts of the land.
-    return albedo * (0.68 + 0.4 * smoothstep(-1.1, 0.3, shade))[:, None]
-
-
-def _light(scene: Scene, slopes: tuple[FloatArray, FloatArray]) -> FloatArray:
-    """Sun and sky on the ground, (P, 3)."""
-    light = scene.light
-    height = max(light.sun_height, 0.25)
-    across = 1.2 * (scene.sun_x - 0.5) / 0.65
-    along = 0.7 if scene.facing_sun else -0.6
-    flat = math.sqrt(1.0 - height * height) / math.hypot(across, along)
-    length = np.sqrt(1.0 + slopes[0] ** 2 + slopes[1] ** 2)
-    towards_sun = height - flat * (across * slopes[0] + along * slopes[1])
-    direct = np.clip(towards_sun / length, 0.0, None)
-    strength = 1.5 if light.sun_height > 0.5 else 1.9
-    open_sky = 0.45 + 0.55 / length
-    return (
-        strength * direct[:, None] * linear(light.sun)
-        + 0.9 * open_sky[:, None] * linear(light.ambient)
-    )
-
-
-def _through_air(
-    scene: Scene,
-    colors_P3: FloatArray,
-    depth: FloatArray,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    side: int,
-) -> FloatArray:
+def _through_air(scene: Scene, colors_P3: FloatArray, pixels: Pixels) -> FloatArray:
     """Fade distant colours into the horizon's, and into the sun's glow where it stands."""
-    air = (1.0 - np.exp(-((depth / np.float32(scene.light.visibility)) ** 1.3)))[:, None]
-    x_1W = ((np.arange(side, dtype=np.float32) + np.float32(0.5)) / side)[None, :]
-    glow_W = sun_glow(scene, x_1W, np.full((1, 1), scene.horizon, dtype=np.float32))[0]
-    haze_W3 = linear(scene.light.horizon) + glow_W[:, None] * (
-        linear(scene.light.glow) - linear(scene.light.horizon)
-    )
-    return colors_P3 + air * (0.92 * haze_W3[columns] - colors_P3)
+    light = scene.light
+    air = 1.0 - np.exp(-((pixels.Z / np.float32(light.visibility)) ** np.float32(1.3)))
+    at_horizon = np.full((1, 1), scene.horizon, dtype=np.float32)
+    glow_W = sun_glow(scene, _centres(pixels.side)[None, :], at_horizon)[0]
+    haze_W3 = 0.92 * mix(linear(light.horizon), linear(light.glow), glow_W)
+    return mix(colors_P3, haze_W3[pixels.columns], air)
+
+
+def _centres(side: int) -> FloatArray:
+    """Centres of `side` pixels, as shares of the screen, (side,)."""
+    return (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)

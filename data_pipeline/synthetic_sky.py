@@ -7,38 +7,50 @@ from __future__ import annotations
 
 import numpy as np
 
+from data_pipeline.synthetic_cover import linear
 from data_pipeline.synthetic_noise import FloatArray, Spot, textures
-from data_pipeline.synthetic_scene import Color, Scene
+from data_pipeline.synthetic_scene import Scene
 from data_pipeline.synthetic_terrain import smoothstep
-
 
 #: times of day at which no disc is seen
 SUNLESS = ("overcast", "dusk")
 
 
-def linear(color: Color) -> FloatArray:
-    """An sRGB colour in linear light (gamma 2.2), (3,)."""
-    return np.asarray(color, dtype=np.float32) ** np.float32(2.2)
-
-
 def render_sky(scene: Scene, x_1W: FloatArray, y_H1: FloatArray) -> FloatArray:
-    """Paint the sky of the whole screen, (H, W, 3); below the horizon it is the horizon's colour."""
+    """Paint the sky of the whole screen, (H, W, 3); the horizon's colour below it."""
     light = scene.light
     elevation_H1 = np.clip((scene.horizon - y_H1) / scene.focal, 0.0, None)
     towards_zenith = (1.0 - np.exp(-elevation_H1 / 0.22))[..., None]
-    sky = linear(light.horizon) + towards_zenith * (linear(light.zenith) - linear(light.horizon))
-    sky = np.broadcast_to(sky, (y_H1.shape[0], x_1W.shape[1], 3)).copy()
-    if light.stars:
-        sky += _stars(scene, x_1W, y_H1)
+    gradient = linear(light.horizon) + towards_zenith * (
+        linear(light.zenith) - linear(light.horizon)
+    )
+    sky = np.repeat(gradient, x_1W.shape[1], axis=1)
     glow = sun_glow(scene, x_1W, y_H1)[..., None]
     sky += glow * (linear(light.glow) - sky)
+    # Everything else stands above the horizon.
+    n_rows = int(np.count_nonzero(elevation_H1))
+    _paint_heavens(scene, sky[:n_rows], glow[:n_rows], x_1W, y_H1[:n_rows], elevation_H1[:n_rows])
+    return sky
+
+
+def _paint_heavens(
+    scene: Scene,
+    sky: FloatArray,
+    glow: FloatArray,
+    x_1W: FloatArray,
+    y_H1: FloatArray,
+    elevation_H1: FloatArray,
+) -> None:
+    """Add stars, the sun and clouds to rows of the sky, in place."""
+    light = scene.light
+    if light.stars:
+        sky += _stars(scene, x_1W, y_H1)
     if scene.facing_sun and scene.light_name not in SUNLESS:
         sky += _sun_disc(scene, x_1W, y_H1)[..., None] * linear(light.glow)
     cover, shade = _clouds(scene, x_1W, elevation_H1)
     lit = linear(light.cloud_light) * (0.9 + 0.5 * glow)
     clouds = linear(light.cloud_shade) + shade[..., None] * (lit - linear(light.cloud_shade))
     sky += cover[..., None] * (clouds - sky)
-    return sky
 
 
 def sun_glow(scene: Scene, x_1W: FloatArray, y_H1: FloatArray) -> FloatArray:
@@ -48,7 +60,7 @@ def sun_glow(scene: Scene, x_1W: FloatArray, y_H1: FloatArray) -> FloatArray:
     low_sun = 1.0 - min(scene.light.sun_height / 0.8, 1.0)
     squared = _squared_distance_to_sun(scene, x_1W, y_H1)
     wide = (0.25 + 0.5 * low_sun) * np.exp(-squared / (0.03 + 0.16 * low_sun))
-    return wide + 0.4 * np.exp(-squared / 0.006)
+    return np.asarray(wide + 0.4 * np.exp(-squared / 0.006))
 
 
 def _squared_distance_to_sun(scene: Scene, x_1W: FloatArray, y_H1: FloatArray) -> FloatArray:
@@ -71,7 +83,7 @@ def _stars(scene: Scene, x_1W: FloatArray, y_H1: FloatArray) -> FloatArray:
 def _clouds(
     scene: Scene, x_1W: FloatArray, elevation_H1: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Opacity and brightness of a flat layer of clouds seen in perspective, both (H, W) in [0, 1]."""
+    """Opacity and brightness of a flat layer of clouds in perspective, (H, W) in [0, 1]."""
     distance_H1 = np.float32(0.20) / (elevation_H1 + np.float32(0.055))
     u = (x_1W - np.float32(0.5)) * distance_H1 * np.float32(0.42 / scene.cloud_scale)
     v = np.broadcast_to(distance_H1 * np.float32(0.55 / scene.cloud_scale), u.shape)

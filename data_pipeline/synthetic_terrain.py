@@ -28,7 +28,7 @@ class Ground:
     height: FloatArray
     #: height of the mountains alone, as a share of their full height
     mountain: FloatArray
-    #: how much of the ground trees cover, in [0, 1]
+    #: how tall trees grow here, as a share of the tallest: they get smaller towards a wood's edge
     wood: FloatArray
     #: height of the tree crowns there would be, in [0, 1]
     crowns: FloatArray
@@ -66,11 +66,11 @@ def ground_at(scene: Scene, X: FloatArray, Z: FloatArray) -> Ground:
         reach = Z * (1.0 + 0.35 * wobble)
         beach = 1.0 - smoothstep(0.4 * scene.shore, 1.6 * scene.shore, reach)
         height = np.maximum(height, water - 0.5 + 1.1 * beach)
-    wood = _wood(scene, X, Z, mountain, height - water)
-    crowns = Spot(X * np.float32(1 / TREE_PERIOD), Z * np.float32(1 / TREE_PERIOD))
-    return Ground(
-        height, mountain, wood, crowns.read(textures().trees), (hill_spot, mountain_spot)
+    crowns = Spot(X * np.float32(1 / TREE_PERIOD), Z * np.float32(1 / TREE_PERIOD)).read(
+        textures().trees
     )
+    wood = _wood(scene, X, Z, mountain, height - water)
+    return Ground(height, mountain, wood, crowns, (hill_spot, mountain_spot))
 
 
 def slope_at(
@@ -158,7 +158,11 @@ def _wood(
     patches = _spot(scene, X, Z, 2, 70.0).read(textures().clouds)
     # The share of a normal distribution above the threshold is about `forest`.
     threshold = -math.log(scene.forest / (1.001 - scene.forest)) / 1.7
-    wood = smoothstep(threshold - 0.12, threshold + 0.12, patches)
+    wood = smoothstep(threshold - 0.15, threshold + 0.15, patches)
     height = mountain + 0.06 * patches
     wood = wood * (1.0 - smoothstep(scene.tree_line - 0.08, scene.tree_line + 0.08, height))
-    return wood * smoothstep(6.0, 14.0, Z) * smoothstep(0.2, 0.6, above_water)
+    return (
+        wood
+        * smoothstep(scene.wood_from, 2.0 * scene.wood_from, Z)
+        * smoothstep(0.2, 0.6, above_water)
+    )

@@ -14,7 +14,6 @@ from data_pipeline.synthetic_scene import Scene
 from data_pipeline.synthetic_terrain import ground_at, water_height
 
 FARTHEST = 450.0
-N_DISTANCES = 160
 #: the sky keeps at least this share of the screen's height
 LEAST_SKY = 0.13
 _PROBES = np.linspace(0.02, 0.98, 16, dtype=np.float32)
@@ -25,9 +24,9 @@ class View:
     """What each pixel of the screen sees."""
 
     #: distance of the ground; without meaning in the sky, (H, W)
-    distance_HW: FloatArray
+    distance: FloatArray
     #: share of the pixel that is sky, (H, W)
-    sky_HW: FloatArray
+    sky: FloatArray
     camera_height: float
 
 
@@ -39,12 +38,10 @@ def fit_to_frame(scene: Scene) -> Scene:
     for _ in range(2):
         peak = float(_screen_rows(scene, _PROBES, 48)[1].min())
         highest = LEAST_SKY if scene.peak is None else max(scene.peak, LEAST_SKY)
-        # Seen from the camera's height, heights on the screen are in proportion to those on the map.
+        # Heights over the camera's on the screen are in proportion to those on the map.
         factor = (scene.horizon - highest) / max(scene.horizon - peak, 0.02)
         if factor < 1.0:
-            scene = replace(
-                scene, hills=scene.hills * factor, mountains=scene.mountains * factor
-            )
+            scene = replace(scene, hills=scene.hills * factor, mountains=scene.mountains * factor)
         elif scene.peak is not None:
             scene = replace(scene, mountains=scene.mountains * min(factor, 2.5))
     return scene
@@ -53,18 +50,19 @@ def fit_to_frame(scene: Scene) -> Scene:
 def look(scene: Scene, side: int) -> View:
     """Find the nearest ground behind every pixel of a screen of `side` x `side` pixels."""
     centres = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / side
-    Z_D, y_DW = _screen_rows(scene, centres, N_DISTANCES)
+    n_distances = 96 + side // 4
+    Z_D, y_DW = _screen_rows(scene, centres, n_distances)
 
     # Front to back, a distance hides all rows below its own; the first to reach a row is seen.
     skyline_DW = np.minimum.accumulate(y_DW, axis=0)
     first_row = np.clip(np.ceil(skyline_DW * side - 0.5), 0, side).astype(np.intp)
     cells = first_row * side + np.arange(side)
     reached = np.bincount(cells.ravel(), minlength=(side + 1) * side).reshape(side + 1, side)
-    seen_HW = N_DISTANCES - np.cumsum(reached[:-1], axis=0)
+    seen_HW = n_distances - np.cumsum(reached[:-1], axis=0)
 
     # The row's centre lies between the last distance that stays below it and the first that
     # reaches it.
-    behind = np.minimum(seen_HW, N_DISTANCES - 1)
+    behind = np.minimum(seen_HW, n_distances - 1)
     before = np.maximum(behind - 1, 0)
     columns = np.arange(side)
     flat = y_DW.ravel()
@@ -76,9 +74,7 @@ def look(scene: Scene, side: int) -> View:
     return View(distance, sky, _camera_height(scene))
 
 
-def _screen_rows(
-    scene: Scene, x_W: FloatArray, n_distances: int
-) -> tuple[FloatArray, FloatArray]:
+def _screen_rows(scene: Scene, x_W: FloatArray, n_distances: int) -> tuple[FloatArray, FloatArray]:
     """Distances (D,) and the row at which the ground there appears in each column (D, W)."""
     nearest = 0.5 * scene.focal * scene.camera / (1.0 - scene.horizon)
     Z_D = np.geomspace(nearest, FARTHEST, n_distances, dtype=np.float32)
