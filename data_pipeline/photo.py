@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 RGBArray = npt.NDArray[np.uint8]
 Fit = Literal["crop", "squash"]
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "JPEG2000", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "JPEG2000", "PPM")
 
 
 class PhotoError(ValueError):
