@@ -89,7 +89,7 @@ def inspect_source(
 def _examine(entry: PhotoEntry) -> _Examined | PhotoError:
     try:
         content = entry.read()
-        fitted = fit_photo(content.decode(at_least=2 * _SIDE), _SIDE, "crop")
+        fitted = fit_photo(content.decode(at_least=_SIDE), _SIDE, "crop")
         return _Examined(content.sha256, content.header(), measure_colour(fitted))
     except PhotoError as error:
         return error

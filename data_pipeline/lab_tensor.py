@@ -37,8 +37,13 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
 
 def rgb_to_lab(rgb_N3HW: Tensor) -> Tensor:
     """Convert sRGB in [0, 1] to Lab; both (N, 3, H, W)."""
-    matrix = rgb_N3HW.new_tensor(RGB_TO_XYZ / WHITE_D65[:, None])
-    xyz = torch.einsum("ij,njhw->nihw", matrix, srgb_to_linear(rgb_N3HW))
+    return linear_to_lab(srgb_to_linear(rgb_N3HW))
+
+
+def linear_to_lab(linear_N3HW: Tensor) -> Tensor:
+    """Convert linear-light RGB in [0, 1] to Lab; both (N, 3, H, W)."""
+    matrix = linear_N3HW.new_tensor(RGB_TO_XYZ / WHITE_D65[:, None])
+    xyz = torch.einsum("ij,njhw->nihw", matrix, linear_N3HW)
     cube_root = xyz.clamp_min(DELTA**3) ** (1.0 / 3.0)
     x, y, z = torch.where(xyz > DELTA**3, cube_root, xyz / (3 * DELTA**2) + 4.0 / 29.0).unbind(
         dim=1

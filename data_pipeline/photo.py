@@ -29,6 +29,9 @@ MAX_FILE_BYTES = 1 << 30
 # A JPEG of a few bytes a scan can take minutes; encoders write about 10 scans, mozjpeg up to 64.
 MAX_JPEG_SCANS = 200
 
+# A reduced JPEG keeps this many times the pixels that are asked for.
+_DECODE_FACTOR = 2
+
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -101,8 +104,9 @@ def decode_photo(data: bytes, *, at_least: int | None = None) -> RGBArray:
     """Decode a photo file's bytes to upright sRGB, (H, W, 3) uint8.
 
     Transparent pixels come out on white; of an animation the first picture is taken; colours with
-    an embedded profile are converted to sRGB. With `at_least`, a large JPEG is decoded at 1/2, 1/4
-    or 1/8 of its size, but never so that a side falls below `at_least` pixels.
+    an embedded profile are converted to sRGB. `at_least` tells that a photo of so many pixels a
+    side will be made of it: then a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, but with
+    at least twice these pixels (see {n} for what that changes).
 
     Raises:
         PhotoError: not a photo, damaged, or larger than the bounds above.
@@ -113,7 +117,7 @@ def decode_photo(data: bytes, *, at_least: int | None = None) -> RGBArray:
     if progressive and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
         raise PhotoError(f"cannot be decoded: more than {MAX_JPEG_SCANS} JPEG scans")
     if at_least is not None:
-        image.draft(None, (at_least, at_least))
+        image.draft(None, (_DECODE_FACTOR * at_least, _DECODE_FACTOR * at_least))
     _check_size(image, MAX_MEGAPIXELS)
     try:
         image.load()

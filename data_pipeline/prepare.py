@@ -21,9 +21,6 @@ FORMAT_VERSION = 1
 L_SCALE = 2.55
 AB_OFFSET = 128
 
-# A JPEG is decoded at a reduced size of at least this many times the final one.
-_DECODE_FACTOR = 2
-
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoSettings:
@@ -76,7 +73,7 @@ def quantise_lab(lab: FloatArray) -> npt.NDArray[np.uint8]:
 def prepare(entry: PhotoEntry, settings: PhotoSettings) -> npt.NDArray[np.uint8] | str:
     """Turn a photo into (3, S, S) uint8 as `quantise_lab` stores it, or say why it is not used."""
     try:
-        image = entry.read().decode(at_least=_DECODE_FACTOR * settings.image_size)
+        image = entry.read().decode(at_least=settings.image_size)
     except PhotoError as error:
         return str(error)
     fitted = fit_photo(image, settings.image_size, settings.fit)

@@ -38,7 +38,8 @@ class EarlierCache:
         """Return what `prepare` returned for this content, or None if it is not known."""
         row = self._rows.get(sha256)
         if row is not None and self._pixels is not None:
-            return self._pixels[row]
+            photo: npt.NDArray[np.uint8] = self._pixels[row]
+            return photo
         return self._reasons.get(sha256)
 
 
