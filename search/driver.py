@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ def _start_ray(address: str | None) -> None:
         "RAY_DEDUP_LOGS": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
     }
     for name, value in environment.items():
         os.environ.setdefault(name, value)
@@ -90,7 +92,10 @@ def _start_ray(address: str | None) -> None:
         options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         # A stray cluster address in the environment must not take a local search elsewhere.
         address = "local"
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     ray.init(address, **options)
+    # Ray puts a handler of its own in the place of the command line's.
+    signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def _tune(
