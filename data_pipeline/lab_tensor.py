@@ -15,7 +15,7 @@ AB_SCALE = 127.0
 
 
 def normalise_lab(lab_N3HW: Tensor) -> tuple[Tensor, Tensor]:
-    """Split Lab into what the networks see: L_N1HW in [-1, 1] and ab_N2HW in about [-0.85, 0.78]."""
+    """Split Lab into what networks see: L_N1HW in [-1, 1], ab_N2HW in about [-0.85, 0.78]."""
     return lab_N3HW[:, :1] / L_HALF_RANGE - 1.0, lab_N3HW[:, 1:] / AB_SCALE
 
 
@@ -30,7 +30,7 @@ def srgb_to_linear(rgb: Tensor) -> Tensor:
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
-    """Apply the sRGB transfer curve; values in [0, 1], negative light is kept on the linear branch."""
+    """Apply the sRGB transfer curve to [0, 1]; negative light stays on the linear branch."""
     curved = 1.055 * linear.clamp_min(0.0031308) ** (1.0 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, linear * 12.92, curved)
 
@@ -52,7 +52,7 @@ def linear_to_lab(linear_N3HW: Tensor) -> Tensor:
 
 
 def lab_to_linear(lab_N3HW: Tensor) -> Tensor:
-    """Convert Lab to linear-light RGB, (N, 3, H, W); values outside [0, 1] lie outside the sRGB gamut."""
+    """Convert Lab to linear-light RGB, (N, 3, H, W); outside [0, 1] it is outside sRGB."""
     L, a, b = lab_N3HW.unbind(dim=1)
     y = (L + 16.0) / 116.0
     f = torch.stack([y + a / 500.0, y, y - b / 200.0], dim=1)
