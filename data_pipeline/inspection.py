@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from data_pipeline.folder import FolderSource
-from data_pipeline.grey import MINIMUM_CHROMA, grey_reason
-from data_pipeline.lab import rgb_to_lab
+from data_pipeline.grey import MINIMUM_CHROMA, Colour, measure_colour
 from data_pipeline.listing import PhotoEntry, PhotoSource, Skipped
+from data_pipeline.parallel import map_in_order
 from data_pipeline.photo import PhotoError, PhotoHeader, fit_photo
 
 # Colour is judged at this size; more would only cost time.
@@ -48,8 +46,7 @@ class Inspection:
 class _Examined:
     sha256: str
     header: PhotoHeader
-    chroma: float
-    grey: str | None
+    colour: Colour
 
 
 def inspect_source(
@@ -68,17 +65,15 @@ def inspect_source(
     listing = source.list_photos()
     skipped = list(listing.skipped)
     kept: list[_Examined] = []
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        results = pool.map(lambda entry: _examine(entry, minimum_chroma), listing.entries)
-        for done, (entry, found) in enumerate(zip(listing.entries, results, strict=True), start=1):
-            if isinstance(found, PhotoError):
-                skipped.append(Skipped(entry.name, str(found)))
-            elif found.grey is not None:
-                skipped.append(Skipped(entry.name, found.grey))
-            else:
-                kept.append(found)
-            if progress is not None:
-                progress(done, len(listing.entries))
+    results = map_in_order(_examine, listing.entries, workers)
+    for done, (entry, found) in enumerate(zip(listing.entries, results, strict=True), start=1):
+        reason = str(found) if isinstance(found, PhotoError) else found.colour.lack(minimum_chroma)
+        if reason is not None:
+            skipped.append(Skipped(entry.name, reason))
+        elif isinstance(found, _Examined):
+            kept.append(found)
+        if progress is not None:
+            progress(done, len(listing.entries))
     return Inspection(
         source=source.name,
         kept=len(kept),
@@ -87,20 +82,17 @@ def inspect_source(
         formats=dict(Counter(found.header.format for found in kept).most_common()),
         width_quartiles=_quartiles([found.header.width for found in kept]),
         height_quartiles=_quartiles([found.header.height for found in kept]),
-        chroma_quartiles=_quartiles([found.chroma for found in kept]),
+        chroma_quartiles=_quartiles([found.colour.chroma for found in kept]),
     )
 
 
-def _examine(entry: PhotoEntry, minimum_chroma: float) -> _Examined | PhotoError:
+def _examine(entry: PhotoEntry) -> _Examined | PhotoError:
     try:
         content = entry.read()
-        image = content.decode(at_least=2 * _SIDE)
-        header = content.header()
+        fitted = fit_photo(content.decode(at_least=_SIDE), _SIDE, "crop")
+        return _Examined(content.sha256, content.header(), measure_colour(fitted))
     except PhotoError as error:
         return error
-    lab = rgb_to_lab(fit_photo(image, _SIDE, "crop"))
-    chroma = float(np.hypot(lab[..., 1], lab[..., 2]).mean())
-    return _Examined(content.sha256, header, chroma, grey_reason(lab, minimum_chroma))
 
 
 def _quartiles(values: list[float] | list[int]) -> tuple[float, ...]:

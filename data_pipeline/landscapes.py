@@ -9,13 +9,16 @@ from pathlib import Path
 
 from data_pipeline.listing import Listing
 from data_pipeline.photo import PhotoHeader, RGBArray
+from data_pipeline.synthetic import make_landscape
 
 
 @cache
 def _painter_digest() -> str:
-    from data_pipeline import synthetic
-
-    return hashlib.sha256(Path(synthetic.__file__).read_bytes()).hexdigest()
+    # All of the painter's code, so that a cache of what an older painter drew is not taken for new.
+    digest = hashlib.sha256()
+    for module in sorted(Path(__file__).parent.glob("synthetic*.py")):
+        digest.update(module.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,6 @@ class SyntheticEntry:
 
     def decode(self, *, at_least: int) -> RGBArray:
         """Paint the landscape, (at_least, at_least, 3)."""
-        from data_pipeline.synthetic import make_landscape
-
         return make_landscape(self.seed, at_least)
 
 

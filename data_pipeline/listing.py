@@ -38,7 +38,9 @@ class PhotoContent(Protocol):
         ...
 
     def decode(self, *, at_least: int) -> RGBArray:
-        """Decode to upright RGB whose shorter side is at least `at_least` where the photo has it.
+        """Decode to upright sRGB, (H, W, 3), to make a photo of `at_least` pixels a side of it.
+
+        Photos that have so many pixels keep them, but need not keep more.
 
         Raises:
             PhotoError: it cannot be decoded.

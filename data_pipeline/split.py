@@ -29,8 +29,8 @@ def split_by_content(
     """Divide photos by their content hashes; it depends on the set of contents only.
 
     The k contents with the lowest salted hashes are for validation, with all their copies; k is
-    `validation_fraction` of the distinct contents, but at least `minimum_validation` and at most
-    half of them. Both sides come in the order of the salted hashes.
+    `validation_fraction` of the distinct contents, but at least `minimum_validation` unless that is
+    more than a quarter of them, and at least 1. Both sides come in the order of the salted hashes.
 
     Raises:
         InputError: fewer than two distinct photos, or a fraction not between 0 and 1.
@@ -45,8 +45,10 @@ def split_by_content(
         raise InputError(
             f"a split needs at least 2 different photos, but got {len(distinct)}: add photos"
         )
-    wanted = max(round(validation_fraction * len(distinct)), minimum_validation)
-    last = distinct[max(1, min(wanted, len(distinct) // 2)) - 1]
+    wanted = max(
+        round(validation_fraction * len(distinct)), min(minimum_validation, len(distinct) // 4), 1
+    )
+    last = distinct[min(wanted, len(distinct) - 1) - 1]
     order = sorted(range(len(salted)), key=salted.__getitem__)
     n_validation = sum(1 for value in salted if value <= last)
     rows = np.array(order, dtype=np.int64)

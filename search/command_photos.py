@@ -37,7 +37,10 @@ def add_parsers(commands: Any) -> None:
     build.set_defaults(run=_build)
     build.add_argument("--image-size", type=int, default=128, metavar="S")
     build.add_argument("--fit", choices=("crop", "squash"), default="crop")
-    for parser in (inspect, build):
+    sample = data_commands.add_parser("sample", help="write one photo, in grey, to try colorize on")
+    sample.set_defaults(run=_sample)
+    sample.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .png or .jpg")
+    for parser in (inspect, build, sample):
         parser.add_argument("source", metavar="DIR", help="folder or kaggle:OWNER/NAME")
 
 
@@ -126,3 +129,23 @@ def _build(arguments: argparse.Namespace) -> int:
         )
     print(f"{len(cache)} photos, {len(cache.skipped)} skipped: {cache.path}")
     return 0
+
+
+def _sample(arguments: argparse.Namespace) -> int:
+    from PIL import Image
+
+    from data_pipeline.photo import PhotoError
+    from data_pipeline.source import open_source
+
+    for entry in open_source(arguments.source).list_photos().entries:
+        try:
+            pixels = entry.read().decode(at_least=512)
+        except PhotoError:
+            continue
+        try:
+            Image.fromarray(pixels).convert("L").save(arguments.out)
+        except (OSError, ValueError) as error:
+            raise InputError(f"--out must be a writable .png or .jpg, but: {error}") from error
+        print(f"wrote {entry.name} in grey to {arguments.out}", file=sys.stderr)
+        return 0
+    raise InputError(f"a sample needs a photo that can be read, but {arguments.source} has none")

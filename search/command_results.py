@@ -9,6 +9,7 @@ from typing import Any
 
 from data_pipeline.errors import InputError
 
+TABLE_WIDTH = 100
 FORMATS = ("table", "csv", "json", "parquet", "markdown")
 
 
@@ -61,7 +62,9 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
 
         from analysis.leaderboard_table import leaderboard_table
 
-        Console().print(leaderboard_table(board, objective=run.objective))
+        # Into a pipe or a file there is no width to fit but our own promise.
+        console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
+        console.print(leaderboard_table(board, objective=run.objective))
         return 0
     content = write_leaderboard(board, arguments.format)
     if arguments.out:

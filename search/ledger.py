@@ -152,7 +152,8 @@ class Ledger:
         metrics = report["metrics"]
         value = metrics.get(self.objective.metric)
         if value is not None and math.isfinite(value):
-            opened.trial.report(value, step=report["epoch"])
+            if report["epoch"] > opened.told_epoch:
+                opened.trial.report(value, step=report["epoch"])
         else:
             opened.stopped = ("failed", f"{self.objective.metric} was {value} after an epoch")
         folder = self.run.trial_folder(opened.trial_id)
@@ -176,8 +177,10 @@ class Ledger:
         trial, metrics = opened.trial, (opened.report or {}).get("best_metrics", {})
         value = metrics.get(self.objective.metric) if state == "complete" else None
         if state != "failed":
+            told = trial.constraints
             for guard in self.objective.guards:
-                trial.set_constraint(str(guard), guard.violation(metrics))
+                if str(guard) not in told:
+                    trial.set_constraint(str(guard), guard.violation(metrics))
         row = ended_row(opened, self.config, self.objective, state, reason)
         for key in ATTRIBUTES:
             if row.get(key) is not None:
@@ -213,6 +216,7 @@ class Ledger:
         for name, distribution in self._distributions.items():
             suggest(trial, name, distribution)
         opened = self._opened(trial, trial.params, started_at=started_at)
+        opened.told_epoch = frozen.last_step or 0
         folder = self.run.trial_folder(opened.trial_id)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "parameters.json", opened.settings.to_dict())

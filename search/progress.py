@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -14,9 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from search.ledger import Ended, Ledger
-from search.resources import Slots
-from search.trial_rows import OpenTrial
+if TYPE_CHECKING:
+    # Only for types: photos are shown before Optuna is loaded.
+    from search.ledger import Ended, Ledger
+    from search.resources import Slots
+    from search.trial_rows import OpenTrial
 
 
 class Progress:
