@@ -3,8 +3,8 @@
     python -m benchmarks.balance_coverage [--runs 500] [--json FILE]
 
 Each run is drawn by `tests.analysis.planted.planted_run`. The reference, in the same runs, is the
-plain way: a straight line through all trials' drifts against log2(ratio), percentiles of a bootstrap
-over trials.
+plain way: a straight line through all trials' drifts against log2(ratio), percentiles of a
+bootstrap over trials.
 """
 
 from __future__ import annotations
@@ -66,9 +66,7 @@ def main() -> None:
     }
     print(f"planted runs                 {result['runs']}")
     print(f"determined                   {determined} ({determined / options.runs:.1%})")
-    print(
-        f"interval covers the truth    {result['covered_share']:.1%} of the determined (aim 85-95 %)"
-    )
+    print(f"interval covers the truth    {result['covered_share']:.1%} of these (aim 85-95 %)")
     print(f"  plain line, plain bootstrap {result['plain_covered_share']:.1%}")
     print(f"high / low, median           {result['median_high_over_low']:.2f}")
     print(f"estimate / truth, median     {result['median_error_factor']:.2f}")

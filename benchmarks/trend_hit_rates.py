@@ -3,8 +3,8 @@
     python -m benchmarks.trend_hit_rates [--curves 4800] [--json FILE]
 
 The truth is a drift of 0, +-5 (stagnant) or +-25, +-40 per cent (rising, falling). The plain
-reference, on the same curves, calls a curve rising or falling when the slope of a least-squares line
-differs from zero at 90 % confidence, as if its points were independent, and stagnant otherwise.
+reference, on the same curves, calls a curve rising or falling when the slope of a least-squares
+line differs from zero at 90 % confidence, as if its points were independent, otherwise stagnant.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def main() -> None:
                         count["covered"] += found.low <= drift <= found.high
             rows.append({"windows": n, "noise": noise, **_shares(count)})
     print(
-        "windows noise           flat: hit unclear false (plain)   moving: hit unclear false (plain)  cover"
+        "windows noise           flat: hit unclear false (plain)   "
+        "moving: hit unclear false (plain)  cover"
     )
     for row in rows:
         print(
