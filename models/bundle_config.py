@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from data_pipeline.errors import InputError
-from models.generator import check_side
+from models.sides import check_side
 
 FORMAT = 1
 CONFIG_NAME = "config.json"

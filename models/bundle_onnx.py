@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from models.generator import SIDE_MULTIPLE, Generator
+from models.generator import Generator
+from models.sides import SIDE_MULTIPLE
 
 ONNX_NAME = "generator.onnx"
 INPUT_NAME = "L"

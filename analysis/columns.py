@@ -1,0 +1,119 @@
+"""Names of the trials table and what counts as better for each validation metric.
+
+The leaderboard's first columns are a contract: scripts rely on their names and order.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+STATES = ("complete", "pruned", "failed", "running")
+TRENDS = ("stagnant", "unclear", "rising", "falling")
+
+Goal = Literal["minimise", "maximise", "zero", "one"]
+
+#: every validation metric and the value it should have
+METRIC_GOALS: dict[str, Goal] = {
+    "l1": "minimise",
+    "grey_skill": "maximise",
+    "psnr": "maximise",
+    "ssim": "maximise",
+    "delta_e": "minimise",
+    "colorfulness": "maximise",
+    "colorfulness_gap": "zero",
+    "chroma_log_ratio": "zero",
+    "ab_swd": "minimise",
+    "frechet_ab": "minimise",
+    "ab_hf_ratio": "one",
+}
+METRICS = tuple(METRIC_GOALS)
+
+LEADERBOARD_COLUMNS = (
+    "rank",
+    "trial_id",
+    "state",
+    "generator_complexity",
+    "discriminator_complexity",
+    "generator_lr",
+    "discriminator_lr",
+    "adversarial_factor",
+    "generator_parameters",
+    "discriminator_parameters",
+    "parameter_ratio",
+    "conv_parameter_ratio",
+    "adversarial_drift",
+    "adversarial_trend",
+    "reconstruction_drift",
+    "epochs",
+    "steps",
+    "seconds",
+    *METRICS,
+)
+
+#: columns that hold text even where every value looks like a number ("0007", "12e45")
+TEXT_COLUMNS = (
+    "trial_id",
+    "state",
+    "reason",
+    "started_at",
+    "ended_at",
+    "device",
+    "phase",
+    "repeat_of",
+    "configuration_id",
+    "adversarial_trend",
+    "why",
+)
+
+INTEGER_COLUMNS = (
+    "rank",
+    "generator_complexity",
+    "discriminator_complexity",
+    "generator_parameters",
+    "discriminator_parameters",
+    "generator_multiply_adds",
+    "discriminator_multiply_adds",
+    "image_size",
+    "batch_size",
+    "max_epochs",
+    "epochs",
+    "steps",
+    "images",
+    "best_epoch",
+    "seed",
+)
+
+FLOAT_COLUMNS = (
+    "seconds",
+    "generator_lr",
+    "discriminator_lr",
+    "adversarial_factor",
+    "parameter_ratio",
+    "conv_parameter_ratio",
+    "multiply_add_ratio",
+    "adversarial_drift",
+    "adversarial_drift_low",
+    "adversarial_drift_high",
+    "reconstruction_drift",
+    "score",
+    *METRICS,
+)
+
+
+def badness(metric: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Turn a metric's values into a number to minimise, by its goal (unknown: minimise)."""
+    array = np.asarray(values, dtype=np.float64)
+    match METRIC_GOALS.get(metric, "minimise"):
+        case "maximise":
+            return -array
+        case "zero":
+            return np.abs(array)
+        case "one":
+            # A ratio: half is as far from 1 as double.
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.where(array > 0, np.abs(np.log(np.abs(array))), math.inf)
+    return array

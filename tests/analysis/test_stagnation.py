@@ -1,0 +1,106 @@
+"""Trends of curves whose truth is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.stagnation import summarise_curves, trend_of
+
+
+def line(drift_percent: float, n: int = 200, noise: float = 0.03, seed: int = 0) -> list[float]:
+    """A curve of level 1 whose last half drifts by `drift_percent`."""
+    t = np.linspace(0, 1, n)
+    noise_n = np.random.default_rng(seed).normal(0, noise, n)
+    return list(1 + drift_percent / 100 * 2 * (t - 0.75) + noise_n)
+
+
+@pytest.mark.parametrize(
+    ("drift", "trend"), [(0, "stagnant"), (40, "rising"), (-40, "falling"), (10, "unclear")]
+)
+def test_the_trend_of_a_clear_curve(drift: float, trend: str) -> None:
+    result = trend_of(line(drift))
+    assert result.trend == trend
+    assert result.drift == pytest.approx(drift, abs=2)
+    assert result.low is not None
+    assert result.high is not None
+    assert result.low < drift < result.high
+
+
+def test_only_the_last_half_counts_and_outliers_do_not() -> None:
+    values: list[float | None] = [5.0 - 0.04 * i for i in range(100)]
+    values += line(0, n=200)[100:]
+    values[150] = 1e6
+    values[160] = math.nan
+    values[170] = None
+    assert trend_of(values).trend == "stagnant"
+
+
+def test_positions_matter() -> None:
+    steps = [float(i) for i in range(100)] + [100 + 10.0 * i for i in range(100)]
+    values = [1 + 0.001 * s for s in steps]
+    assert trend_of(values, steps=steps).drift == pytest.approx(
+        100 * 0.001 * (steps[-1] - 550) / (1 + 0.001 * 820), rel=0.02
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [None],
+        [1.0],
+        [1.0, 2.0],
+        [0.7] * 50,
+        [0.0] * 50,
+        [math.nan] * 50,
+        [None] * 49 + [1.0],
+        [1.0, None, math.inf] * 4,
+        [1e308, -1e308] * 30,
+        [10**400, 1.0, 2.0] * 9,
+    ],
+)
+def test_curves_without_an_answer_are_unclear(values: list[float | None]) -> None:
+    result = trend_of(values)
+    assert result.trend == "unclear"
+    assert result.reason
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.integers()),
+        max_size=300,
+    )
+)
+def test_no_curve_breaks_it_and_no_number_is_infinite(values: list[float | None]) -> None:
+    result = trend_of(values)
+    for number in (result.drift, result.low, result.high, result.level):
+        assert number is None or math.isfinite(number)
+    if result.low is not None:
+        assert result.high is not None
+        assert result.drift is not None
+        assert result.low <= result.drift <= result.high
+
+
+def test_the_summary_has_the_keys_of_the_trials_table() -> None:
+    rows = [
+        {"step": i, "adversarial": None if i < 40 else a, "reconstruction": 2 - 0.005 * i}
+        for i, a in enumerate(line(0))
+    ]
+    summary = summarise_curves(rows)
+    assert list(summary) == [
+        "adversarial_drift",
+        "adversarial_drift_low",
+        "adversarial_drift_high",
+        "adversarial_trend",
+        "reconstruction_drift",
+    ]
+    assert summary["adversarial_trend"] == "stagnant"
+    assert summary["reconstruction_drift"] == pytest.approx(-40, abs=2)
+    assert summarise_curves(rows, finished=False)["adversarial_trend"] == "unclear"
+    assert summarise_curves([]) == {**dict.fromkeys(summary), "adversarial_trend": "unclear"}
