@@ -1,29 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from data_pipeline.cache import PhotoCache, build_cache
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Tiny networks are fastest on one thread, and their sums the same on every machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def photo_cache(tmp_path_factory: pytest.TempPathFactory) -> PhotoCache:
-    """40 photos of 32 px: a sky of one hue over ground of another, with clouds of noise."""
+    """32 photos of 32 px: a sky of one hue over ground of another, with clouds of noise."""
     folder = tmp_path_factory.mktemp("photos")
-    for number in range(40):
+    for number in range(32):
         rng = np.random.default_rng(number)
         sky, ground = rng.integers(90, 256, 3), rng.integers(0, 160, 3)
         sky[2], ground[1] = 255, 160

@@ -13,8 +13,6 @@ from torch.nn import functional
 from models.adversarial import AdversarialPair, StepLosses
 from tests.models.toys import cpu, differences, needs_bfloat16, tiny_settings, toy_batch
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def new_pair(*, contiguous: bool = False, **changes: Any) -> AdversarialPair:
     torch.manual_seed(1)

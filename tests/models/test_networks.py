@@ -13,8 +13,6 @@ from data_pipeline.errors import InputError
 from models.discriminator import Discriminator
 from models.generator import Generator
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def plain_unet(x: Tensor, weights: Iterator[Tensor], *, halvings: int) -> Tensor:
     """The part that both networks share, in `train()` mode, without dropout."""

@@ -20,8 +20,6 @@ from models.settings import TrainingSettings
 from models.training import Training
 from tests.models.toys import ToyBatches, cpu, differences, needs_bfloat16, tiny_settings
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 Rows = list[dict[str, Any]]
 
 

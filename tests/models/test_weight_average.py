@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import pytest
 import torch
 
 from models.generator import Generator
 from models.weight_average import WeightAverage
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def train_a_little(generator: Generator) -> None:

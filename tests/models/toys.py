@@ -14,9 +14,8 @@ from torch import Tensor
 from models.device import Compute, resolve_compute
 from models.settings import TrainingSettings
 
-needs_bfloat16 = pytest.mark.skipif(
-    resolve_compute("cpu").dtype != torch.bfloat16, reason="this CPU has no bfloat16 instructions"
-)
+HAS_BFLOAT16 = resolve_compute("cpu").dtype == torch.bfloat16
+needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="no instructions for bfloat16")
 
 
 def tiny_settings(**changes: Any) -> TrainingSettings:
