@@ -76,7 +76,7 @@ class SearchConfig:
     #: share of the photos held out for validation, by content
     validation_fraction: float = 0.1
     #: validate on so many of them at most
-    max_validation_photos: int = 256
+    max_validation_photos: int = 128
     #: how often a trial whose process died is started again from its checkpoint
     max_retries: int = 2
     #: ask the report's own configurations first
