@@ -91,7 +91,7 @@ def zero_crossing(
     n = ratio.size
     if n < MIN_CONFIGURATIONS:
         return _undetermined(
-            f"it takes {MIN_CONFIGURATIONS} configurations with a measured drift, here are {n}", n
+            f"it takes at least {MIN_CONFIGURATIONS} configurations with a measured drift", n
         )
     x = np.log2(ratio)
     drift = np.clip(drift, -_LARGEST_DRIFT, _LARGEST_DRIFT)

@@ -50,9 +50,11 @@ class PhotoCache:
         shape = (self._count, 3, self.image_size, self.image_size)
         if self._count < 1 or actual != math.prod(shape):
             raise _damaged(path, f"{PIXELS} must have {math.prod(shape)} bytes, not {actual}")
-        #: (N, 3, S, S) uint8, read-only; its pages are shared by all processes that map it
-        self.pixels: npt.NDArray[np.uint8] = np.memmap(
-            path / PIXELS, dtype=np.uint8, mode="r", shape=shape
+        #: (N, 3, S, S) uint8, read-only; its pages are shared by all processes that map it.
+        #: A plain array: indexing a np.memmap makes another np.memmap, which takes seven times as
+        #: long as copying a batch.
+        self.pixels: npt.NDArray[np.uint8] = np.asarray(
+            np.memmap(path / PIXELS, dtype=np.uint8, mode="r", shape=shape)
         )
 
     def __len__(self) -> int:
