@@ -26,7 +26,7 @@ class EarlyStopping:
 
     enabled: bool = True
     #: epochs that every trial may train
-    grace_epochs: int = 1
+    grace_epochs: int = 2
     #: of so many trials that reach a rung, one goes on
     reduction_factor: int = 3
 

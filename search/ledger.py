@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
 from optuna.distributions import BaseDistribution
 from optuna.trial import Trial, TrialState
 
@@ -253,4 +254,15 @@ class Ledger:
         for key in ATTRIBUTES:
             if row.get(key) is not None:
                 trial.set_user_attr(key, row[key])
+        self._attach_samples(opened)
         self.study.tell(trial, value, state=_TELL[state])
+
+    def _attach_samples(self, opened: OpenTrial) -> None:
+        samples = self.run.trial_folder(opened.trial_id) / "samples.png"
+        # A trial that was killed while its end was told has its grid already.
+        if samples.exists() and not get_all_artifact_meta(opened.trial):
+            upload_artifact(
+                artifact_store=FileSystemArtifactStore(self.run.artifacts_path),
+                file_path=str(samples),
+                study_or_trial=opened.trial,
+            )
