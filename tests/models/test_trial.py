@@ -279,9 +279,12 @@ def test_the_best_epoch_is_kept(
 ) -> None:
     metrics = iter(epochs)
     monkeypatch.setattr("models.trial.validate", lambda *_, **__: next(metrics))
-    trial = new_trial(tmp_path, photo_cache, settings=tiny_settings(adversarial_factor=0.0))
+    settings = tiny_settings(adversarial_factor=0.0)
+    trial = new_trial(tmp_path, photo_cache, settings=settings)
     generators, pictures = [], []
     for epoch, best_epoch in enumerate(best_epochs, start=1):
+        if epoch == 3:
+            trial = new_trial(tmp_path, photo_cache, settings=settings)
         report = trial.run_epoch()
         state = {n: t.clone() for n, t in trial.training.generator.state_dict().items()}
         generators.append(state)
