@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,7 +68,8 @@ def save_photo(
     except Exception as error:  # Pillow's encoders raise many types
         raise PhotoError(f"cannot be written as {format_name}: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return notes
 
 
