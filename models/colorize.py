@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from data_pipeline.errors import InputError
-from data_pipeline.lab import rgb_to_lab
 from models.colorize_field import fit_chroma
+from models.colorize_light import Light, PixelArray, lightness, luminance
 from models.colorize_network import (
     Fit,
     cut_squares,
@@ -23,7 +24,7 @@ from models.colorize_network import (
     network_size,
     predict_chroma,
 )
-from models.colorize_pixels import PixelArray, recolor
+from models.colorize_pixels import recolor
 from models.generator import Generator
 
 FloatArray = npt.NDArray[np.float32]
@@ -71,8 +72,7 @@ def colorize_counting(
     check_photo(photo)
     height, width = photo.shape[:2]
     h, w = network_size(height, width, image_size, fit)
-    narrow = photo if photo.dtype == np.uint8 else (photo >> 8).astype(np.uint8)
-    L_hw = small_lightness(Image.fromarray(narrow), h, w)
+    L_hw = small_lightness(Image.fromarray(photo) if photo.dtype == np.uint8 else photo, h, w)
     ab_n2SS = predict_chroma(generator, cut_squares(L_hw, image_size))
     ab_2hw = join_squares(ab_n2SS, h, w) * np.float32(strength)
     field = fit_chroma(L_hw, ab_2hw, height=height, width=width)
@@ -107,7 +107,21 @@ def check_photo(photo: PixelArray) -> None:
         raise InputError(f"a photo must be uint8 or uint16, but got {photo.dtype}")
 
 
-def small_lightness(image: Image.Image, h: int, w: int) -> FloatArray:
-    """L* (h, w) in [0, 100] of an 8-bit grey or sRGB image, reduced to the network's size."""
-    small = image.resize((w, h), Image.Resampling.LANCZOS, reducing_gap=2.0).convert("RGB")
-    return np.ascontiguousarray(rgb_to_lab(np.asarray(small))[..., 0])
+def small_lightness(
+    photo: Image.Image | PixelArray, h: int, w: int, light: Light | None = None
+) -> FloatArray:
+    """L* (h, w) in [0, 100] of a grey or RGB photo, reduced to the network's size.
+
+    Images have 8 bits; a further channel is transparency and does not count.
+    """
+    if isinstance(photo, Image.Image):
+        small = np.asarray(photo.resize((w, h), Image.Resampling.LANCZOS, reducing_gap=2.0))
+    else:
+        shrinks = h < photo.shape[0]
+        wide = cv2.resize(
+            photo, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        )
+        small = wide.reshape(h, w, *photo.shape[2:])
+    n_channels = small.shape[2] if small.ndim == 3 else 1
+    colours = small if n_channels in (1, 3) else small[..., :-1]
+    return lightness(luminance(colours if n_channels >= 3 else colours.reshape(h, w), light))

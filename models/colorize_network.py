@@ -29,6 +29,8 @@ Fit = Literal["crop", "squash"]
 MAX_LENGTH = 8
 #: distance of two squares as a part of their side: 3:2 and 16:9 photos have two, 2:1 has three
 STRIDE = 0.8
+#: a batch has at most so many values in a layer of full width: 32 MB, of which a few are held
+MAX_FEATURE_VALUES = 2**23
 
 
 def network_size(height: int, width: int, image_size: int, fit: Fit) -> tuple[int, int]:
@@ -70,13 +72,17 @@ def join_squares(ab_n2SS: FloatArray, h: int, w: int) -> FloatArray:
 
 @torch.inference_mode()
 def predict_chroma(generator: Generator, L_nSS: FloatArray) -> FloatArray:
-    """Predict a*, b* (n, 2, S, S) of squares of lightness in one batch, all in CIELAB units.
+    """Predict a*, b* (n, 2, S, S) of squares of lightness, all in CIELAB units, in large batches.
 
     `generator` must be in eval mode.
     """
     device = next(generator.parameters()).device
-    L_n1SS = torch.from_numpy(L_nSS[:, None]).to(device) / L_HALF_RANGE - 1.0
-    ab_n2SS: FloatArray = (generator(L_n1SS) * AB_SCALE).cpu().numpy()
+    n, S, _ = L_nSS.shape
+    step = max(1, MAX_FEATURE_VALUES // (generator.complexity * S * S))
+    ab_n2SS = np.empty((n, 2, S, S), np.float32)
+    for first in range(0, n, step):
+        L_N1SS = torch.from_numpy(L_nSS[first : first + step, None]).to(device)
+        ab_n2SS[first : first + step] = (generator(L_N1SS / L_HALF_RANGE - 1.0) * AB_SCALE).cpu()
     return ab_n2SS
 
 

@@ -13,26 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_pipeline.lab import DELTA, RGB_TO_XYZ, WHITE_D65
+from data_pipeline.lab import RGB_TO_XYZ, WHITE_D65
 from models.colorize_field import ChromaField, enlarge_columns, enlarge_rows, small_products
+from models.colorize_light import Light, PixelArray, cube, cube_root, luminance
 
 FloatArray = npt.NDArray[np.float32]
-#: 8 or 16 bits a channel: grey (R, C) or sRGB (R, C, 3)
-PixelArray = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 TILE_COLUMNS = 4096
 TILE_PIXELS = 2**16
 
-_LUMINANCE: FloatArray = RGB_TO_XYZ[1:2].astype(np.float32)
-_DELTA = np.float32(DELTA)
-_DELTA_CUBED = np.float32(DELTA**3)
-_SLOPE = np.float32(3 * DELTA**2)
 # linear light in 65536 steps is fine enough for 8 bits: 20 steps for the first, steepest code
 _STEPS = 65536
 _TO_STEPS: FloatArray = (np.linalg.inv(RGB_TO_XYZ / WHITE_D65[:, None]) * _STEPS).astype(np.float32)
@@ -45,11 +39,13 @@ def recolor(
     read: Callable[[int, int, int, int], PixelArray],
     write: Callable[[int, int, PixelArray], None],
     field: ChromaField,
+    light: Light | None = None,
 ) -> int:
     """Give all pixels of a photo the chroma of `field`; return how many had to be reduced to sRGB.
 
     `read(top, bottom, left, right)` returns a tile, and `write(top, left, tile)` takes its sRGB
     (R, C, 3) of the same depth. Each tile is read before it is written, so both may be one image.
+    `light` tells the luminance of codes that are not those of sRGB.
     """
     n_reduced = 0
     for left in range(0, field.width, TILE_COLUMNS):
@@ -59,27 +55,18 @@ def recolor(
         for top in range(0, field.height, n_rows):
             bottom = min(top + n_rows, field.height)
             planes_R4C = enlarge_rows(columns_h4C, field.height, top, bottom)
-            tile, n = _recolor_tile(read(top, bottom, left, right), planes_R4C)
+            tile, n = _recolor_tile(read(top, bottom, left, right), planes_R4C, light)
             write(top, left, tile)
             n_reduced += n
     return n_reduced
 
 
-def luminance(tile: PixelArray) -> FloatArray:
-    """Relative luminance Y in [0, 1], (R, C), of grey (R, C) or sRGB (R, C, 3)."""
-    table = _linear_table(tile.dtype.itemsize)
+def _recolor_tile(
+    tile: PixelArray, planes_R4C: FloatArray, light: Light | None
+) -> tuple[PixelArray, int]:
     n_rows, n_columns = tile.shape[:2]
-    codes: npt.NDArray[Any] = np.ascontiguousarray(tile).reshape(n_rows, -1)
-    linear = cv2.LUT(codes, table)
-    if tile.ndim == 3:
-        linear = cv2.transform(linear.reshape(n_rows, n_columns, 3), _LUMINANCE)
-    return linear.reshape(n_rows, n_columns).astype(np.float32, copy=False)
-
-
-def _recolor_tile(tile: PixelArray, planes_R4C: FloatArray) -> tuple[PixelArray, int]:
-    n_rows, n_columns = tile.shape[:2]
-    Y = luminance(tile)
-    fy = _cube_root(Y)
+    Y = luminance(tile, light)
+    fy = cube_root(Y)
     # a* = slope L* + offset and L* = 116 f - 16, so that
     # f + a*/500 = (1 + 116/500 slope) f + (offset - 16 slope)/500; likewise with -b*/200
     xyz = np.empty((3, n_rows, n_columns), np.float32)
@@ -94,7 +81,7 @@ def _recolor_tile(tile: PixelArray, planes_R4C: FloatArray) -> tuple[PixelArray,
         shift *= np.float32(1 / divisor)
         root += shift
         roots.append(root)
-    xyz[0], xyz[1], xyz[2] = _cube(roots[0]), Y, _cube(roots[1])
+    xyz[0], xyz[1], xyz[2] = cube(roots[0]), Y, cube(roots[1])
     steps = small_products(_TO_STEPS, xyz.reshape(3, -1)).reshape(xyz.shape)
     # a channel that leaves its range by less than half a code rounds to the range's end
     half_code = 0.5 * _STEPS / (256**tile.dtype.itemsize - 1)
@@ -117,11 +104,11 @@ def _reduce_to_gamut(fy: FloatArray, root_x: FloatArray, root_z: FloatArray) -> 
     """
     x_per_chroma, z_per_chroma = root_x - fy, root_z - fy
     xyz = np.empty((3, len(fy)), np.float32)
-    xyz[1] = _cube(fy)
+    xyz[1] = cube(fy)
 
     def light(chroma: FloatArray) -> FloatArray:
-        xyz[0] = _cube(fy + chroma * x_per_chroma)
-        xyz[2] = _cube(fy + chroma * z_per_chroma)
+        xyz[0] = cube(fy + chroma * x_per_chroma)
+        xyz[2] = cube(fy + chroma * z_per_chroma)
         return small_products(_TO_STEPS, xyz)
 
     def excess(rgb: FloatArray) -> FloatArray:
@@ -160,33 +147,6 @@ def _encode(steps: FloatArray, n_bytes: int) -> PixelArray:
     curved = curved * np.float32(65535) + np.float32(0.5)
     wide: npt.NDArray[np.uint16] = cv2.merge(list(curved)).astype(np.uint16)
     return wide
-
-
-def _cube_root(Y: FloatArray) -> FloatArray:
-    """The f of CIELAB: the cube root, continued below DELTA cubed by its tangent."""
-    curved = np.maximum(Y, _DELTA_CUBED)
-    root: FloatArray = np.cbrt(curved)
-    root += (Y - curved) * np.float32(1 / _SLOPE)
-    return root
-
-
-def _cube(root: FloatArray) -> FloatArray:
-    """Undo `_cube_root`."""
-    curved = np.maximum(root, _DELTA)
-    straight = root - curved
-    straight *= _SLOPE
-    cubed = curved * curved
-    cubed *= curved
-    cubed += straight
-    return cubed
-
-
-@cache
-def _linear_table(n_bytes: int) -> FloatArray:
-    """Linear light of each 8-bit or 16-bit code of sRGB, (1, codes)."""
-    codes = np.linspace(0.0, 1.0, 256**n_bytes)
-    linear = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
-    return linear.astype(np.float32)[None]
 
 
 @cache
