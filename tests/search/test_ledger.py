@@ -255,10 +255,10 @@ def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_killed_at_any_write_the_books_are_true_again_after_resuming(
     tmp_path: Path, kill_at: Any
 ) -> None:
-    """Kill before or after each of some 60 writes: no trial is lost, doubled or left running."""
+    """Kill 40 times, at one of the first 60 writes: no trial is lost, doubled or left running."""
     rng = random.Random(0)
     config = _config(trials=3)
-    for case in range(60):
+    for case in range(40):
         folder = tmp_path / str(case)
         kill_at(rng.randint(3, 60), half=rng.random() < 0.5)
         with contextlib.suppress(Killed):
