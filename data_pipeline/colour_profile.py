@@ -28,7 +28,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
         image.paste(rgba, mask=rgba.getchannel("A"))
     if image.mode not in ("RGB", "CMYK"):
         image = image.convert("RGB")
-    transform = _transform(profile, image.mode) if profile else None
+    transform = srgb_transform(profile, image.mode) if profile else None
     if transform is not None:
         return transform.apply(image)
     return image.convert("RGB")
@@ -48,7 +48,7 @@ def _grey_8bit(image: Image.Image) -> Image.Image:
 
 
 @lru_cache(maxsize=16)
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+def srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Build the conversion of a profile to sRGB; None where it changes nothing or is damaged."""
     try:
         transform = ImageCms.buildTransform(

@@ -83,5 +83,6 @@ def _taken_part(values: list[float], *, adversarial: bool, trained: bool) -> dic
     else:
         named["discriminator"] = 0.5 * (named["discriminator_real"] + named["discriminator_fake"])
     if not adversarial:
-        del named["adversarial"]
+        # A sum without its adversarial part is no point of the same curve.
+        del named["adversarial"], named["total"]
     return named

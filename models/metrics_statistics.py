@@ -24,6 +24,8 @@ HF_ENERGY_FLOOR = 1e-3
 N_DIRECTIONS = 8
 #: pixels of a photo that `ab_swd` looks at; of larger photos, one random pixel of each grid cell
 MAX_PIXELS = 4096
+#: `ab_swd` rounds projections to this part of a CIELAB unit
+CODES_PER_UNIT = 128
 
 
 def colorfulness(rgb_N3HW: Tensor) -> Tensor:
@@ -35,10 +37,16 @@ def colorfulness(rgb_N3HW: Tensor) -> Tensor:
     Electronic Imaging VIII, 2003, section 7, https://doi.org/10.1117/12.477378.
     """
     red, green, blue = (255.0 * rgb_N3HW).flatten(2).unbind(dim=1)
-    variance_rg, mean_rg = torch.var_mean(red - green, dim=1, correction=0)
-    variance_yb, mean_yb = torch.var_mean(0.5 * (red + green) - blue, dim=1, correction=0)
+    variance_rg, mean_rg = _variance_and_mean(red - green)
+    variance_yb, mean_yb = _variance_and_mean(0.5 * (red + green) - blue)
     spread_N, offset_N = (variance_rg + variance_yb).sqrt(), torch.hypot(mean_rg, mean_yb)
     return spread_N + 0.3 * offset_N
+
+
+def _variance_and_mean(values_NP: Tensor) -> tuple[Tensor, Tensor]:
+    # Two plain passes: as exact as torch.var_mean and several times as fast on a CPU.
+    mean_N1 = values_NP.mean(dim=1, keepdim=True)
+    return (values_NP - mean_N1).square().mean(dim=1), mean_N1[:, 0]
 
 
 def mean_chroma(ab_N2HW: Tensor) -> Tensor:
@@ -62,7 +70,8 @@ def ab_swd(real_ab_N2HW: Tensor, fake_ab_N2HW: Tensor) -> Tensor:
 
     The mean over 8 evenly spaced directions of the mean |difference| of the sorted projections.
     Where in the photo a colour stands does not matter; how much of it there is does. Symmetric, 0
-    for identical photos. Photos of more than 4096 pixels are judged by a fixed, spread-out sample
+    for identical photos. Projections are rounded to 1/128 unit and end at +-255 units (sRGB colours
+    reach 134). Photos of more than 4096 pixels are judged by a fixed, spread-out sample
     of at least 1024 of them, the same pixels in both.
 
     Source: Bonneel et al., "Sliced and Radon Wasserstein Barycenters of Measures", J. Math.
@@ -76,12 +85,13 @@ def ab_swd(real_ab_N2HW: Tensor, fake_ab_N2HW: Tensor) -> Tensor:
     directions_D2 = torch.stack([angles.cos(), angles.sin()], dim=1).to(real_ab_N2HW)
 
     def sorted_projections(ab_N2HW: Tensor) -> Tensor:
-        return _sort(directions_D2 @ ab_N2HW.flatten(2)[..., pixels])
+        projections_NDP = directions_D2 @ ab_N2HW.flatten(2)[..., pixels]
+        return _sort((projections_NDP * CODES_PER_UNIT).round().clamp(-32640, 32640).short())
 
-    difference = sorted_projections(fake_ab_N2HW) - sorted_projections(real_ab_N2HW)
-    # A NaN among the pixels that are not looked at counts as well.
-    nan_or_zero = 0.0 * (real_ab_N2HW + fake_ab_N2HW).sum(dim=(1, 2, 3))
-    return difference.abs().mean(dim=(1, 2)) + nan_or_zero
+    difference = sorted_projections(fake_ab_N2HW).float() - sorted_projections(real_ab_N2HW).float()
+    # A NaN has no code, and may be among the pixels that are not looked at.
+    nan_or_zero_N = 0.0 * (real_ab_N2HW + fake_ab_N2HW).sum(dim=(1, 2, 3))
+    return difference.abs().mean(dim=(1, 2)) / CODES_PER_UNIT + nan_or_zero_N
 
 
 def sample_pixels(height: int, width: int) -> Tensor:
@@ -99,11 +109,11 @@ def sample_pixels(height: int, width: int) -> Tensor:
     return (y.clamp_max(height - 1) * width + x.clamp_max(width - 1)).flatten()
 
 
-def _sort(values: Tensor) -> Tensor:
-    # NumPy's vectorised sort is five times as fast as torch's on a CPU; both put NaN last.
-    if values.device.type == "cpu":
-        return torch.from_numpy(np.sort(values.numpy(), axis=-1))
-    return values.sort(dim=-1).values
+def _sort(codes: Tensor) -> Tensor:
+    # NumPy's stable sort of 16-bit numbers is a radix sort, 15 times as fast as torch's sort.
+    if codes.device.type == "cpu":
+        return torch.from_numpy(np.sort(codes.numpy(), axis=-1, kind="stable"))
+    return codes.sort(dim=-1).values
 
 
 def ab_moments(ab_N2HW: Tensor) -> Tensor:

@@ -69,7 +69,8 @@ class Guard:
         return excess if excess != 0.0 else 1e-12
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.sign} {self.bound:g}"
+        # As many digits as `parse` needs to read the same guard again.
+        return f"{self.metric} {self.sign} {str(self.bound).removesuffix('.0')}"
 
 
 @dataclass(frozen=True)

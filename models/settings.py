@@ -10,6 +10,8 @@ from models.sides import check_side
 
 Precision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
+#: torch takes seeds of 64 bits
+MAXIMUM_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +61,20 @@ class TrainingSettings:
             _check_range(name, getattr(self, name), 1, 1024)
         for name in ("discriminator_every", "lr_decay_every_epochs", "window_steps"):
             _check_range(name, getattr(self, name), 1, None)
-        for name in ("pretrain_epochs", "ema_images", "seed"):
+        for name in ("pretrain_epochs", "ema_images"):
             _check_range(name, getattr(self, name), 0, None)
+        _check_range("seed", self.seed, 0, MAXIMUM_SEED)
         # BatchNorm needs two values a channel; one photo has only one at the narrowest layer.
         _check_range("batch_size", self.batch_size, 2, None)
         for name in ("adversarial_factor", "dropout", "loss_smoothing"):
             _check_range(name, getattr(self, name), 0.0, 1.0)
         for name in ("generator_lr", "discriminator_lr", "lr_decay"):
             value = getattr(self, name)
+            _check_number(name, value)
             if not 0.0 < value <= 1.0:
                 raise InputError(f"{name} must be above 0 and at most 1, but got {value}")
+        if not isinstance(self.flip, bool):
+            raise InputError(f"flip must be true or false, but got {self.flip!r}")
         if self.precision not in PRECISIONS:
             raise InputError(
                 f"precision must be one of {', '.join(PRECISIONS)}, but got {self.precision!r}"
@@ -83,7 +89,7 @@ class TrainingSettings:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Build from plain values; unknown keys raise InputError and list the valid ones."""
         valid = [field.name for field in fields(cls)]
-        if unknown := sorted(set(values) - set(valid)):
+        if unknown := sorted(str(name) for name in set(values) - set(valid)):
             raise InputError(
                 f"training settings must be among {', '.join(valid)}, but got {', '.join(unknown)}"
             )
@@ -94,9 +100,14 @@ class TrainingSettings:
         return asdict(self)
 
 
-def _check_range(name: str, value: float, low: float, high: float | None) -> None:
+def _check_number(name: str, value: object) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise InputError(f"{name} must be a number, but got {value!r}")
+        # YAML reads 1e-4, without a point, as text.
+        raise InputError(f"{name} must be a number, such as 1 or 1.0e-4, but got {value!r}")
+
+
+def _check_range(name: str, value: float, low: float, high: float | None) -> None:
+    _check_number(name, value)
     if isinstance(low, int) and not isinstance(value, int):
         raise InputError(f"{name} must be a whole number, but got {value!r}")
     if not value >= low or (high is not None and not value <= high):

@@ -15,6 +15,6 @@ def check_side(side: int, name: str = "image_size") -> None:
         if isinstance(side, int):
             lower = max(SIDE_MULTIPLE, side // SIDE_MULTIPLE * SIDE_MULTIPLE)
         raise InputError(
-            f"{name} must be a positive multiple of {SIDE_MULTIPLE} pixels, but got {side}; "
+            f"{name} must be a positive multiple of {SIDE_MULTIPLE} pixels, but got {side!r}; "
             f"use {lower} or {lower + SIDE_MULTIPLE}"
         )

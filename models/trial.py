@@ -14,6 +14,7 @@ from torch import Tensor
 
 from data_pipeline.batches import TrainingBatches, load_batch
 from data_pipeline.cache import PhotoCache
+from data_pipeline.errors import InputError
 from data_pipeline.split import Split
 from models.checkpoint import load_checkpoint, save_checkpoint
 from models.device import Compute
@@ -42,6 +43,8 @@ class Trial:
         objective: what makes an epoch the best.
         compute: device, layout and precision.
         max_validation_photos: validate on so many photos at most.
+
+    Raises InputError if the folder holds a damaged checkpoint, or one of other settings.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Trial:
         split: Split,
         objective: Objective,
         compute: Compute,
-        max_validation_photos: int = 256,
+        max_validation_photos: int = 128,
     ) -> None:
         self.folder = folder
         self.settings = settings
@@ -74,8 +77,10 @@ class Trial:
         self.best: dict[str, Any] | None = None
         self.last_report: dict[str, Any] | None = None
         folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob("*.pt.*.tmp"):  # of a process that was killed while it wrote
+            leftover.unlink(missing_ok=True)
         if self.checkpoint_path.exists():
-            self._restore(load_checkpoint(self.checkpoint_path, device=compute.device))
+            self._restore(load_checkpoint(self.checkpoint_path))
 
     @property
     def checkpoint_path(self) -> Path:
@@ -175,7 +180,16 @@ class Trial:
         )
 
     def _restore(self, state: dict[str, Any]) -> None:
+        saved = TrainingSettings.from_dict(state["settings"]).to_dict()
+        asked = self.settings.to_dict()
+        if differing := [name for name in asked if asked[name] != saved[name]]:
+            raise InputError(
+                f"the trial in {self.folder} must go on with the settings it began with, but "
+                + ", ".join(f"{name} was {saved[name]} and is {asked[name]}" for name in differing)
+                + "; restore them or take another folder"
+            )
         self.training.load_state_dict(state["training"])
         self.seconds = state["seconds"]
         self.best = state["best"]
-        self.last_report = state["last_report"]
+        # Whether it is done is for the present `max_epochs` to say.
+        self.last_report = {**state["last_report"], "done": self.done}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -57,40 +58,40 @@ def run_search(
         raise AllTrialsFailedError(f"all {len(ledger.ended)} trials failed; the first: {reason}")
 
 
+#: settings of Ray and Torch that are read when these are imported, by the driver and by workers
+_ENVIRONMENT = {
+    # The command line handles signals; Ray's handlers would print stack traces.
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # The ledger is what a search resumes from; Tune's own snapshots and logs would only cost time.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Paths of a search stay relative to where it was started.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Operators that an Apple GPU lacks run on the CPU.
+    "PYTORCH_ENABLE_MPS_FALLBACK": "1",
+}
+
+
 def _start_ray(address: str | None) -> None:
-    environment = {
-        # Read when Ray is imported, here and in its workers.
-        "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
-        # The ledger is what a search resumes from; Tune's own snapshots would only cost time.
-        "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
-        "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-        "RAY_AIR_NEW_OUTPUT": "0",
-        "RAY_DEDUP_LOGS": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    }
-    for name, value in environment.items():
+    for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import ray
 
-    worker_environment = {
-        # Operators that an Apple GPU lacks run on the CPU; read when torch is imported.
-        "PYTORCH_ENABLE_MPS_FALLBACK": "1",
-        "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    }
-    options: dict[str, Any] = {
-        "logging_level": logging.ERROR,
-        "log_to_driver": False,
-        "runtime_env": {"env_vars": worker_environment},
-    }
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
+        # Workers of a local cluster inherit the environment; a `runtime_env` costs them seconds.
         options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         # A stray cluster address in the environment must not take a local search elsewhere.
         address = "local"
+    else:
+        options["runtime_env"] = {"env_vars": _ENVIRONMENT}
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     ray.init(address, **options)
+    # Ray puts a handler of its own in the place of the command line's.
+    signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def _tune(

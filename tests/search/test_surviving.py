@@ -16,7 +16,7 @@ import pytest
 from search.run_folder import read_json, read_rows
 
 ROOT = Path(__file__).parents[2]
-TRIALS, EPOCHS = 4, 3
+TRIALS, EPOCHS = 3, 3
 SEARCH = (
     f"search --images synthetic:60 --image-size 32 --batch-size 8 --trials {TRIALS} "
     f"--max-epochs {EPOCHS} --concurrency 2 --name killed"
@@ -178,6 +178,6 @@ def _trainables(driver: int) -> list[int]:
     while stack:
         pid = stack.pop()
         stack += children.get(pid, [])
-        if "ColorizerTrainable" in titles.get(pid, ""):
+        if "Trainable" in titles.get(pid, ""):
             found.append(pid)
     return found

@@ -1,0 +1,158 @@
+"""New chroma for a photo's pixels at their own lightness, exactly, tile by tile.
+
+The lightness L* of each pixel stays; a* and b* come from a `ChromaField`. Colours outside sRGB get
+less chroma at the same lightness and hue, and are counted. This is the exact conversion of
+`data_pipeline.lab` written for tiles that stay in the processor's cache: with f = (L* + 16) / 116
+the cube roots of X and Z are f + a*/500 and f - b*/200, which are linear in f wherever a* and b*
+are linear in L*.
+
+Shapes: R and C are a tile's rows and columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from data_pipeline.lab import RGB_TO_XYZ, WHITE_D65
+from models.colorize_field import ChromaField, enlarge_columns, enlarge_rows, small_products
+from models.colorize_light import Light, PixelArray, cube, cube_root, luminance
+
+FloatArray = npt.NDArray[np.float32]
+
+TILE_COLUMNS = 4096
+TILE_PIXELS = 2**16
+
+# linear light in 65536 steps is fine enough for 8 bits: 20 steps for the first, steepest code
+_STEPS = 65536
+_TO_STEPS: FloatArray = (np.linalg.inv(RGB_TO_XYZ / WHITE_D65[:, None]) * _STEPS).astype(np.float32)
+# slopes of the sRGB transfer curve at black and white
+_SLOPE_AT_BLACK, _SLOPE_AT_WHITE = 12.92, 1.055 / 2.4
+_N_BISECTIONS = 5
+
+
+def recolor(
+    read: Callable[[int, int, int, int], PixelArray],
+    write: Callable[[int, int, PixelArray], None],
+    field: ChromaField,
+    light: Light | None = None,
+) -> int:
+    """Give all pixels of a photo the chroma of `field`; return how many had to be reduced to sRGB.
+
+    `read(top, bottom, left, right)` returns a tile, and `write(top, left, tile)` takes its sRGB
+    (R, C, 3) of the same depth. Each tile is read before it is written, so both may be one image.
+    `light` tells the luminance of codes that are not those of sRGB.
+    """
+    n_reduced = 0
+    for left in range(0, field.width, TILE_COLUMNS):
+        right = min(left + TILE_COLUMNS, field.width)
+        columns_h4C = enlarge_columns(field, left, right)
+        n_rows = max(1, TILE_PIXELS // (right - left))
+        for top in range(0, field.height, n_rows):
+            bottom = min(top + n_rows, field.height)
+            planes_R4C = enlarge_rows(columns_h4C, field.height, top, bottom)
+            tile, n = _recolor_tile(read(top, bottom, left, right), planes_R4C, light)
+            write(top, left, tile)
+            n_reduced += n
+    return n_reduced
+
+
+def _recolor_tile(
+    tile: PixelArray, planes_R4C: FloatArray, light: Light | None
+) -> tuple[PixelArray, int]:
+    n_rows, n_columns = tile.shape[:2]
+    Y = luminance(tile, light)
+    fy = cube_root(Y)
+    # a* = slope L* + offset and L* = 116 f - 16, so that
+    # f + a*/500 = (1 + 116/500 slope) f + (offset - 16 slope)/500; likewise with -b*/200
+    xyz = np.empty((3, n_rows, n_columns), np.float32)
+    roots: list[FloatArray] = []
+    for slope, offset, divisor in ((0, 1, 500.0), (2, 3, -200.0)):
+        slopes = planes_R4C[:, slope]
+        root = slopes * np.float32(116 / divisor)
+        root += np.float32(1)
+        root *= fy
+        shift = slopes * np.float32(-16)
+        shift += planes_R4C[:, offset]
+        shift *= np.float32(1 / divisor)
+        root += shift
+        roots.append(root)
+    xyz[0], xyz[1], xyz[2] = cube(roots[0]), Y, cube(roots[1])
+    steps = small_products(_TO_STEPS, xyz.reshape(3, -1)).reshape(xyz.shape)
+    # a channel that leaves its range by less than half a code rounds to the range's end
+    half_code = 0.5 * _STEPS / (256**tile.dtype.itemsize - 1)
+    lowest, highest = -half_code / _SLOPE_AT_BLACK, _STEPS + half_code / _SLOPE_AT_WHITE
+    n_reduced = 0
+    if steps.min() < lowest or steps.max() > highest:
+        flat = steps.reshape(3, -1)
+        outside = np.flatnonzero((flat.min(axis=0) < lowest) | (flat.max(axis=0) > highest))
+        flat[:, outside] = _reduce_to_gamut(
+            fy.ravel()[outside], roots[0].ravel()[outside], roots[1].ravel()[outside]
+        )
+        n_reduced = len(outside)
+    return _encode(steps, tile.dtype.itemsize), n_reduced
+
+
+def _reduce_to_gamut(fy: FloatArray, root_x: FloatArray, root_z: FloatArray) -> FloatArray:
+    """Linear light, (3, n) in steps, of n colours outside sRGB with the chroma that sRGB allows.
+
+    Lightness and hue stay: the colour moves towards the grey of its lightness, which is inside.
+    """
+    x_per_chroma, z_per_chroma = root_x - fy, root_z - fy
+    xyz = np.empty((3, len(fy)), np.float32)
+    xyz[1] = cube(fy)
+
+    def light(chroma: FloatArray) -> FloatArray:
+        xyz[0] = cube(fy + chroma * x_per_chroma)
+        xyz[2] = cube(fy + chroma * z_per_chroma)
+        return small_products(_TO_STEPS, xyz)
+
+    def excess(rgb: FloatArray) -> FloatArray:
+        beyond: FloatArray = np.maximum(rgb.max(axis=0) - _STEPS, -rgb.min(axis=0))
+        return beyond
+
+    inside, outside = np.zeros_like(fy), np.ones_like(fy)
+    excess_inside, excess_outside = excess(light(inside)), excess(light(outside))
+    for _ in range(_N_BISECTIONS):
+        middle = (inside + outside) * np.float32(0.5)
+        excess_middle = excess(light(middle))
+        is_outside = excess_middle > 0
+        inside = np.where(is_outside, inside, middle)
+        excess_inside = np.where(is_outside, excess_inside, excess_middle)
+        outside = np.where(is_outside, middle, outside)
+        excess_outside = np.where(is_outside, excess_middle, excess_outside)
+    # the edge lies where the straight line between the two excesses is zero
+    span = np.maximum(excess_outside - excess_inside, np.float32(1e-6))
+    share = np.clip(-excess_inside / span, 0, 1)
+    return light(inside + (outside - inside) * share)
+
+
+def _encode(steps: FloatArray, n_bytes: int) -> PixelArray:
+    """Apply the sRGB transfer curve to linear light in [0, _STEPS], (3, R, C): (R, C, 3)."""
+    if n_bytes == 1:
+        np.clip(steps, 0, _STEPS - 1, out=steps)
+        index = cv2.merge(list(steps)).astype(np.uint16)
+        codes = cv2.LUT(index.reshape(len(index), -1), _code_table()).reshape(index.shape)
+        return codes.astype(np.uint8, copy=False)
+    linear = np.clip(steps, 0, _STEPS) * np.float32(1 / _STEPS)
+    curved = np.where(
+        linear <= 0.0031308,
+        linear * np.float32(12.92),
+        np.float32(1.055) * cv2.pow(linear, 1 / 2.4) - np.float32(0.055),
+    )
+    curved = curved * np.float32(65535) + np.float32(0.5)
+    wide: npt.NDArray[np.uint16] = cv2.merge(list(curved)).astype(np.uint16)
+    return wide
+
+
+@cache
+def _code_table() -> npt.NDArray[np.uint8]:
+    """The 8-bit sRGB code of each step of linear light, (1, _STEPS)."""
+    linear = (np.arange(_STEPS) + 0.5) / _STEPS
+    curved = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    codes: npt.NDArray[np.uint8] = np.rint(curved * 255).astype(np.uint8)
+    return codes[None]
