@@ -187,12 +187,16 @@ def measure_building(photos: Path, cache_dir: Path, options: argparse.Namespace)
     }
 
 
+def prepare_entry(entry: PhotoEntry, settings: PhotoSettings) -> object:
+    return prepare(entry.read(), settings)
+
+
 def measure_workers(small: Path, large: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Threads against processes that are already running, and against one thread."""
     settings = PhotoSettings(
         image_size=options.image_size, fit="crop", minimum_chroma=MINIMUM_CHROMA
     )
-    work = partial(prepare, settings=settings)
+    work = partial(prepare_entry, settings=settings)
     found: dict[str, Any] = {}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.cores, mp_context=context) as pool:
