@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
 import shutil
 import statistics
 import subprocess
@@ -23,7 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -127,25 +126,25 @@ def measure_batches(photos: Path, cache_dir: Path, options: argparse.Namespace) 
     cache = build_cache(photos, image_size=options.image_size, cache_dir=cache_dir)
     rows = np.arange(len(cache))
     training = TrainingBatches(cache, rows, batch_size=options.batch_size, seed=0)
+    epochs = chain.from_iterable(training.epoch(epoch) for epoch in count())
     paths = sorted(photos.iterdir())
     rng = np.random.default_rng(0)
-    of_ours = 8 * training.steps_per_epoch
 
     def reference() -> None:
         chosen = rng.choice(len(paths), options.batch_size, replace=False)
         reference_batch([paths[i] for i in chosen], options.image_size, rng)
 
-    def ours() -> None:
-        for epoch in range(8):
-            for _ in training.epoch(epoch):
-                pass
-
-    seconds = interleaved_medians({"reference": reference, "ours": ours}, options.repeats)
-    per_batch = seconds["ours"] / of_ours
+    ours: list[float] = []
+    plain: list[float] = []
+    for _ in range(options.repeats + 1):
+        plain.append(timed(reference))
+        ours += [timed(lambda: next(epochs)) for _ in range(50)]
+    del plain[:1], ours[:50]  # to warm up
+    batch, batch_reference = statistics.median(ours), statistics.median(plain)
     return {
-        "batch_ms": per_batch * 1e3,
-        "batch_ms_reference": seconds["reference"] * 1e3,
-        "batches_ratio": seconds["reference"] / per_batch,
+        "batch_ms": batch * 1e3,
+        "batch_ms_reference": batch_reference * 1e3,
+        "batches_ratio": batch_reference / batch,
     }
 
 
@@ -235,9 +234,11 @@ def measure_memory(path: Path, options: argparse.Namespace) -> dict[str, Any]:
         fake_cache(path / name, photos, options.image_size)
     command = [sys.executable, "-m", "benchmarks.data_memory", str(path / "small")]
     command += [str(path / "large"), str(options.batch_size)]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    measured: dict[str, Any] = json.loads(output)
-    return measured
+    runs = [
+        json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        for _ in range(5)
+    ]
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
 def fake_cache(path: Path, photos: int, image_size: int) -> None:
@@ -281,17 +282,21 @@ def measure_reduced_decoding(photos: Path, image_size: int) -> dict[str, Any]:
     }
 
 
-def interleaved_medians(timed: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
+def timed(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def interleaved_medians(actions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    seconds: dict[str, list[float]] = {name: [] for name in actions}
     for repetition in range(repeats + 1):
-        for name, action in timed.items():
-            started = time.perf_counter()
-            action()
+        for name, action in actions.items():
+            taken = timed(action)
             if repetition:  # the first one warms up
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(taken)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     main()
