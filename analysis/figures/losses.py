@@ -5,6 +5,7 @@ The report draws a trial's curves in the browser, when someone looks at them, fr
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from analysis.figures.style import (
 )
 from analysis.rows import decode_row, whole_lines
 from analysis.run import Run
-from analysis.stagnation import trend_of
+from analysis.stagnation import as_floats, trend_of
 
 LOSSES = ("adversarial", "reconstruction", "discriminator_real", "discriminator_fake")
 #: rows that are decoded of one trial, and of all trials of a page; the moving averages in them
@@ -64,13 +65,13 @@ def loss_info(
     if not rows:
         return None
     epochs = [float(row["epoch"]) for row in rows]
-    adversarial = [_finite(row.get("adversarial")) for row in rows]
+    adversarial = _finite([row.get("adversarial") for row in rows])
     kept = evenly(len(rows), max_points)
     return LossInfo(
         trial_id=trial_id,
         epoch=[round(epochs[i], 3) for i in kept],
-        raw={name: [_short(rows[i].get(name)) for i in kept] for name in LOSSES},
-        average={name: [_short(rows[i].get(f"{name}_ema")) for i in kept] for name in LOSSES},
+        raw={name: _short([rows[i].get(name) for i in kept]) for name in LOSSES},
+        average={name: _short([rows[i].get(f"{name}_ema") for i in kept]) for name in LOSSES},
         drift_line=_drift_line(epochs, adversarial),
         flattening=flattening_of(adversarial, steps=epochs),
         health=discriminator_health(rows),
@@ -180,12 +181,18 @@ def _drift_line(
     return [round(start, 3), round(known[-1], 3)], [round(value, 5) for value in ends]
 
 
-def _finite(value: object) -> float | None:
-    if not isinstance(value, int | float) or not abs(value) < 1e300:
-        return None
-    return float(value)
+def _finite(values: list[Any]) -> list[float | None]:
+    """The values as they are, with None for whatever is no finite number."""
+    numbers = as_floats(values)
+    return [v if isfinite(v) else None for v in numbers.tolist()]
 
 
-def _short(value: object) -> float | None:
-    number = _finite(value)
-    return None if number is None else float(f"{number:.4g}")
+def _short(values: list[Any]) -> list[float | None]:
+    """Four significant digits, None for holes."""
+    numbers = as_floats(values)
+    with np.errstate(all="ignore"):
+        digits = 3 - np.floor(np.log10(np.abs(numbers)))
+        scale = 10 ** np.clip(np.nan_to_num(digits, nan=0, posinf=0, neginf=0), -300, 300)
+        # Dividing by a power of ten gives the float that prints with the fewest digits.
+        rounded = np.where(numbers == 0, 0.0, np.round(numbers * scale) / scale)
+    return [v if isfinite(v) else None for v in rounded.tolist()]
