@@ -42,7 +42,11 @@ def _inferred(values: Sequence[object]) -> pd.Series[Any]:
 
 
 def _numeric(values: Sequence[object], *, whole: bool) -> pd.Series[Any]:
-    numbers = np.array([_number(value) for value in values], dtype=np.float64)
+    try:
+        numbers = np.array(values, dtype=np.float64)  # None becomes NaN
+        numbers[np.isinf(numbers)] = math.nan
+    except (TypeError, ValueError, OverflowError):
+        numbers = np.array([_number(value) for value in values], dtype=np.float64)
     exact = np.abs(numbers) < _LARGEST_EXACT_INTEGER
     if whole and bool(np.all(exact & (numbers % 1 == 0))):
         return pd.Series(numbers.astype(np.int64))
@@ -50,15 +54,24 @@ def _numeric(values: Sequence[object], *, whole: bool) -> pd.Series[Any]:
 
 
 def _text(values: Sequence[object]) -> pd.Series[Any]:
-    return pd.Series([None if _is_missing(value) else _one_line(value) for value in values]).astype(
-        "str"
-    )
+    lines = [
+        value if type(value) is str and _is_tidy(value) else _one_line(value) for value in values
+    ]
+    return pd.Series(lines, dtype="str")
+
+
+def _is_tidy(text: str) -> bool:
+    return text.isprintable() and text != "" and text[0] != " " and text[-1] != " "
 
 
 def _one_line(value: object) -> str | None:
-    """Text on one line without outer blanks, None where nothing is left."""
+    """Printable text on one line without outer blanks, None where nothing is left."""
+    if _is_missing(value):
+        return None
     text = value if isinstance(value, str) else json.dumps(value)
-    return " ".join(text.split()) or None
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return text.strip() or None
 
 
 def _number(value: object) -> float:

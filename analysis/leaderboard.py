@@ -12,6 +12,7 @@ from analysis.columns import (
 )
 from analysis.errors import RunFolderError
 from analysis.placement import reasons_of
+from analysis.progress import trials_with_progress
 from analysis.ranking import REPORT_TARGET_RATIO, Weights, costs_of, order_of
 from analysis.run import Run
 
@@ -46,7 +47,7 @@ def build_leaderboard(
     if top is not None and top < 1:
         raise RunFolderError(f"the number of rows must be at least 1, but got {top}")
     weights = weights or Weights()
-    trials = run.trials
+    trials = trials_with_progress(run)
     costs = costs_of(trials, objective=run.objective, target_ratio=target_ratio)
     score = costs.score(weights)
     order = order_of(trials, score)

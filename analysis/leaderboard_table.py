@@ -2,57 +2,95 @@
 
 from __future__ import annotations
 
-import io
 import math
+from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 WIDTH = 100
 
-_TREND_STYLE = {"stagnant": "bold cyan", "rising": "dark_orange", "falling": "dark_orange"}
-
-
-def leaderboard_table(board: pd.DataFrame, *, objective: str = "ab_swd") -> Table:
-    """Lay out a leaderboard as a rich table that fits 100 columns, reasons included."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", width=WIDTH)
-    for title, width in (("#", 3), ("trial", 5), ("G", 3), ("D", 3), ("D/G", 5), ("drift %", 7)):
-        table.add_column(title, justify="right", no_wrap=True, min_width=width)
-    table.add_column("trend", no_wrap=True, min_width=8)
-    for title, width in ((objective, 7), ("skill", 6), ("epochs", 6), ("min", 5)):
-        table.add_column(title, justify="right", no_wrap=True, min_width=width, max_width=10)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1, min_width=20)
-    for row in board.to_dict("records"):
-        trend = row["adversarial_trend"] if row["state"] == "complete" else row["state"]
-        table.add_row(
-            str(row["rank"]),
-            Text(str(row["trial_id"])[-8:]),
-            _number(row["generator_complexity"], ".0f"),
-            _number(row["discriminator_complexity"], ".0f"),
-            _number(row["parameter_ratio"], ".3g"),
-            _number(row["adversarial_drift"], "+.1f"),
-            Text(trend, style=_TREND_STYLE.get(trend, "dim")),
-            _number(row[objective], ".4g"),
-            _number(row["grey_skill"], "+.3f"),
-            _number(row["epochs"], ".0f"),
-            _number(row["seconds"] / 60, ".1f"),
-            Text(str(row["why"])),
-        )
-    return table
+#: title, width and alignment of all columns before the reason, which takes the rest
+_COLUMNS = (
+    ("#", 4, ">"),
+    ("trial", 5, ">"),
+    ("G", 3, ">"),
+    ("D", 3, ">"),
+    ("D/G", 6, ">"),
+    ("drift %", 7, ">"),
+    ("trend", 8, "<"),
+    ("objective", 8, ">"),
+    ("skill", 6, ">"),
+    ("min", 5, ">"),
+)
+_WHY_WIDTH = WIDTH - sum(width + 1 for _, width, _ in _COLUMNS)
+_TREND_AT = sum(width + 1 for _, width, _ in _COLUMNS[:6])
+_TREND_STYLES = {"stagnant": "bold cyan", "rising": "yellow", "falling": "yellow"}
 
 
 def leaderboard_text(board: pd.DataFrame, *, objective: str = "ab_swd") -> str:
-    """Render the table as plain text, no line longer than 100 columns."""
-    buffer = io.StringIO()
-    Console(file=buffer, width=WIDTH, color_system=None).print(
-        leaderboard_table(board, objective=objective)
-    )
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+    """Lay out a leaderboard as plain text, no line wider than 100 cells, reasons included."""
+    # Plain formatting: rich takes 18 s to lay out 10,000 rows as a table.
+    title = [objective if name == "objective" else name for name, _, _ in _COLUMNS]
+    lines = [_line([*title, "why"])]
+    sizes = ("generator_complexity", "discriminator_complexity", "parameter_ratio")
+    balance = ("adversarial_drift", "adversarial_trend", "state")
+    names = ("rank", "trial_id", *sizes, *balance, objective, "grey_skill", "seconds", "why")
+    columns = (board[name].tolist() for name in names)
+    for rank, trial, g, d, ratio, drift, trend, state, value, skill, seconds, why in zip(
+        *columns, strict=True
+    ):
+        cells = [
+            str(rank),
+            trial,
+            _number(g, ".0f"),
+            _number(d, ".0f"),
+            _number(ratio, ".3g"),
+            _number(drift, "+.1f"),
+            trend if state == "complete" else state,
+            _number(value, ".4g"),
+            _number(skill, "+.3f"),
+            _number(seconds / 60, ".1f"),
+            why,
+        ]
+        lines.append(_line(cells))
+    return "\n".join(lines) + "\n"
 
 
-def _number(value: float, spec: str) -> str:
+def leaderboard_table(board: pd.DataFrame, *, objective: str = "ab_swd") -> Text:
+    """The same table with its trends coloured, to print on a rich console."""
+    text = Text(no_wrap=True, overflow="crop")
+    title, *lines = leaderboard_text(board, objective=objective).splitlines()
+    text.append(title, style="bold")
+    for line in lines:
+        trend = line[_TREND_AT : _TREND_AT + 8].strip()
+        text.append("\n")
+        text.append(line[:_TREND_AT])
+        text.append(line[_TREND_AT : _TREND_AT + 8], style=_TREND_STYLES.get(trend, "dim"))
+        text.append(line[_TREND_AT + 8 :])
+    return text
+
+
+def _line(cells: list[str]) -> str:
+    *cells, why = cells
+    parts = [
+        _fitted(cell, width, side) for cell, (_, width, side) in zip(cells, _COLUMNS, strict=True)
+    ]
+    return " ".join([*parts, _cut(why, _WHY_WIDTH)]).rstrip()
+
+
+def _fitted(cell: str, width: int, side: str) -> str:
+    return format(_cut(cell, width), f"{side}{width}") if cell.isascii() else cell.rjust(width)
+
+
+def _cut(text: str, width: int) -> str:
+    if text.isascii() and len(text) <= width:
+        return text
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _number(value: Any, spec: str) -> str:
     if math.isnan(value):
-        return "–"
-    return format(value, spec if abs(value) < 1e5 else "+.1e" if "+" in spec else ".1e")
+        return "-"
+    return format(value, spec if abs(value) < 1e4 else "+.0e" if "+" in spec else ".0e")

@@ -61,5 +61,5 @@ def _complete(
     elif objective_cost >= _BAD_COST:
         words.append(f"weak {objective}")
     if ratio_cost >= _FAR_COST:
-        words.append("ratio off target")
+        words.append("ratio off")
     return ", ".join(words)

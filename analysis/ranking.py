@@ -2,8 +2,8 @@
 
 Trials are ordered by, in this sequence:
 
-1. state: complete, pruned, running, failed; among the complete ones those whose colours satisfy the
-   guards (`feasible`) first;
+1. standing: trials that ended and whose colours satisfy the guards (`feasible`) before trials that
+   ended and break one, of each the complete before the pruned; then running, then failed;
 2. trend of the adversarial loss: stagnant, unclear, then rising and falling alike;
 3. score, lower is better: the weighted sum of three costs,
    - drift: |adversarial drift| / 10 %, so 1 is the largest drift that still counts as stagnant;
@@ -32,7 +32,9 @@ FloatArray = npt.NDArray[np.float64]
 REPORT_TARGET_RATIO = 0.8
 UNKNOWN_COST = 3.0
 _DRIFT_UNIT_PERCENT = 10.0
-_STATE_ORDER = {"complete": 0, "pruned": 2, "running": 3, "failed": 4}
+_STATE_ORDER = {"complete": 0, "pruned": 1, "running": 4, "failed": 5}
+#: what breaking a guard adds to the standing of a trial that has ended
+_INFEASIBLE = 2
 _TREND_ORDER = {"stagnant": 0, "unclear": 1, "rising": 2, "falling": 2}
 
 
@@ -94,9 +96,9 @@ def costs_of(trials: pd.DataFrame, *, objective: str, target_ratio: float) -> Co
 def order_of(trials: pd.DataFrame, score: FloatArray) -> npt.NDArray[np.intp]:
     """Positions of the trials in the order of their ranks."""
     state = trials["state"].map(_STATE_ORDER).to_numpy(dtype=np.int64)
-    infeasible = (state == 0) & ~trials["feasible"].to_numpy(dtype=bool)
+    infeasible = (state <= 1) & ~trials["feasible"].to_numpy(dtype=bool)
     trend = trials["adversarial_trend"].map(_TREND_ORDER).to_numpy(dtype=np.int64)
-    return np.lexsort((np.arange(len(trials)), score, trend, state + infeasible))
+    return np.lexsort((np.arange(len(trials)), score, trend, state + _INFEASIBLE * infeasible))
 
 
 def _objective_cost(bad: FloatArray, *, complete: npt.NDArray[np.bool_]) -> FloatArray:

@@ -1,22 +1,145 @@
-"""The report of a run: one HTML file that opens offline."""
+"""The report of a run: one HTML file that opens offline and asks nothing of the network."""
 
 from __future__ import annotations
 
-import html
+import json
+import os
 from pathlib import Path
+from typing import Any
 
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from analysis.balance import balance_of
+from analysis.figures.contour import contour_figure, contour_infos
+from analysis.figures.losses import loss_infos, overlay_figure, overlay_info
+from analysis.figures.parallel import AXIS_WIDTH_PIXELS, parallel_figure, parallel_info
+from analysis.figures.pareto import pareto_figure, pareto_info
+from analysis.figures.ratio_drift import ratio_drift_figure, ratio_drift_info
+from analysis.figures.search_history import (
+    SLICE_WIDTH_PIXELS,
+    history_figure,
+    importance_figure,
+    importance_of,
+    slice_figure,
+)
+from analysis.figures.style import label_of
 from analysis.leaderboard import build_leaderboard
-from analysis.leaderboard_table import leaderboard_text
+from analysis.pictures import pictures_of
+from analysis.ranking import REPORT_TARGET_RATIO, Weights
+from analysis.report_tables import (
+    headline,
+    leaderboard_columns,
+    loss_records,
+    predictor_rows,
+    unfinished_groups,
+    winner_facts,
+)
 from analysis.run import Run
+from analysis.study import searched_parameters, study_of
+
+N_PICTURES = 6
 
 
-def write_report(run: Run, out: Path) -> Path:
-    """Write the report of a run to `out` and return its path."""
-    board = build_leaderboard(run)
-    out.write_text(
-        "<!doctype html><html lang=en><meta charset=utf-8>"
-        f"<title>{html.escape(run.name)}</title>"
-        f"<pre>{html.escape(leaderboard_text(board, objective=run.objective))}</pre></html>",
-        encoding="utf-8",
-    )
+def write_report(
+    run: Run,
+    out: Path,
+    *,
+    target_ratio: float = REPORT_TARGET_RATIO,
+    weights: Weights | None = None,
+) -> Path:
+    """Write the report of a run, finished or not, to `out` and return its path.
+
+    The file appears whole or not at all: it is written under a temporary name and renamed.
+
+    Raises:
+        RunFolderError: the target ratio or a weight is out of range, or a file cannot be read.
+    """
+    page = render_report(run, target_ratio=target_ratio, weights=weights)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
     return out
+
+
+def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> str:
+    """Render the report as one HTML page."""
+    board = build_leaderboard(run, target_ratio=target_ratio, weights=weights)
+    winner = winner_facts(run, board)
+    winner_id = None if winner is None else winner["trial_id"]
+    balance = balance_of(run.trials)
+    parameters = searched_parameters(run)
+    study = study_of(run)
+    infos = loss_infos(run, board["trial_id"].tolist())
+    slices = slice_figure(study, objective=run.objective, parameters=parameters)
+    figures = {
+        "ratio-drift": ratio_drift_figure(ratio_drift_info(run, balance)),
+        "overlay": overlay_figure(overlay_info(run, infos, winner=winner_id)),
+        "history": history_figure(study, objective=run.objective),
+        "importance": importance_figure(importance_of(run, study), objective=run.objective),
+        "parallel": parallel_figure(parallel_info(run, parameters)),
+        "slice": slices,
+        "pareto": pareto_figure(pareto_info(run), winner=winner_id),
+    }
+    contours = {
+        f"{label_of(info.x_name)} × {label_of(info.y_name)}": contour_figure(
+            info, objective=run.objective
+        )
+        for info in contour_infos(run, parameters)
+    }
+    complete = board.loc[board["state"] == "complete", "trial_id"].tolist()
+    environment = Environment(
+        loader=PackageLoader("analysis", "page"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        run=run,
+        headline=headline(run),
+        winner=winner,
+        balance=balance,
+        target_ratio=target_ratio,
+        predictors=predictor_rows(balance),
+        columns=leaderboard_columns(board, run.objective),
+        n_rows=len(board),
+        unfinished=unfinished_groups(board),
+        pictures=pictures_of(run, complete, n_trials=N_PICTURES),
+        figures={name: figure is not None for name, figure in figures.items()},
+        has_contours=bool(contours),
+        n_parameters=len(parameters),
+        widths={
+            "slice": SLICE_WIDTH_PIXELS * len(parameters),
+            "parallel": AXIS_WIDTH_PIXELS * (len(parameters) + 3),
+        },
+        settings={"run.json": run.info, "config.json": run.config, "data.json": run.data},
+        figure_json={
+            **{name: _script_json(_plotly(figure)) for name, figure in figures.items() if figure},
+            "contour": _script_json({name: _plotly(f) for name, f in contours.items()}),
+        },
+        losses_json=_script_json(loss_records(board, infos)),
+        plotly_js=Markup(get_plotlyjs()),
+        style=_page_file("report.css"),
+        script=_page_file("report.js"),
+    )
+
+
+def _plotly(figure: go.Figure) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(figure.to_json())
+    content["layout"].pop("template", None)
+    return content
+
+
+def _script_json(value: object) -> Markup:
+    """JSON that may stand inside a script element: nothing in it can close the element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    for character, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
+        text = text.replace(character, escaped)
+    return Markup(text)
+
+
+def _page_file(name: str) -> Markup:
+    return Markup((Path(__file__).parent / "page" / name).read_text(encoding="utf-8"))

@@ -10,30 +10,32 @@ def _no_constant(name: str) -> None:
     """NaN and infinity are never written; one that is there counts as missing."""
 
 
-_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+_decode_from = json.JSONDecoder(parse_constant=_no_constant).raw_decode
 
 
-def read_rows(content: bytes | None) -> tuple[list[dict[str, Any]], int]:
-    """Decode the rows of a file that may still be growing.
+def whole_lines(content: bytes | None) -> list[str]:
+    """Lines of a file that may still be growing, without blank ones.
 
-    Returns:
-        The objects in their order, and how many whole lines could not be read. A last line without
-        its line end is still being written and is not counted.
+    A last line without its line end is still being written: it is there only if it is a whole row.
     """
     if not content:
-        return [], 0
-    rows: list[dict[str, Any]] = []
-    broken = 0
-    lines = content.decode("utf-8", errors="replace").split("\n")
-    for number, line in enumerate(lines):
-        if not line.strip():
-            continue
-        try:
-            row = _decode(line)
-        except (ValueError, RecursionError):
-            row = None
-        if isinstance(row, dict):
-            rows.append(row)
-        elif number < len(lines) - 1:
-            broken += 1
-    return rows, broken
+        return []
+    *lines, last = content.decode("utf-8", errors="replace").split("\n")
+    if decode_row(last) is not None:
+        lines.append(last)
+    return [line for line in lines if line and not line.isspace()]
+
+
+def decode_row(line: str) -> dict[str, Any] | None:
+    """Decode one row; None where the line is no JSON object."""
+    try:
+        row, end = _decode_from(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and not line[end:].strip() else None
+
+
+def read_rows(content: bytes | None) -> list[dict[str, Any]]:
+    """Decode the rows of a file that may still be growing; lines that are no row are skipped."""
+    rows = (decode_row(line) for line in whole_lines(content))
+    return [row for row in rows if row is not None]

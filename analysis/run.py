@@ -53,11 +53,11 @@ class Run:
 
     def curves(self, trial_id: str) -> list[dict[str, Any]]:
         """Rows of a trial's curves.jsonl: one per window of training steps."""
-        return read_rows(self.folder.read(f"trials/{trial_id}/curves.jsonl"))[0]
+        return read_rows(self.folder.read(f"trials/{trial_id}/curves.jsonl"))
 
     def validation(self, trial_id: str) -> list[dict[str, Any]]:
         """Rows of a trial's validation.jsonl: one per validation."""
-        return read_rows(self.folder.read(f"trials/{trial_id}/validation.jsonl"))[0]
+        return read_rows(self.folder.read(f"trials/{trial_id}/validation.jsonl"))
 
     def picture(self, trial_id: str, name: str) -> bytes | None:
         """Bytes of a trial's samples.png or originals.png, or None."""
@@ -88,15 +88,14 @@ def open_run(path: Path | str) -> Run:
             f"this chromatune reads run folders up to format {NEWEST_FORMAT}, but "
             f"{folder.location} has format {format_}; upgrade chromatune"
         )
-    rows, broken = read_rows(folder.read("trials.jsonl"))
-    latest, dropped = last_rows(rows)
+    rows, broken = last_rows(folder.read("trials.jsonl"))
     return Run(
         folder=folder,
         info=info,
         config=_read_object(folder, "config.json") or {},
         data=_read_object(folder, "data.json") or {},
-        trials=trials_table(latest),
-        broken_rows=broken + dropped,
+        trials=trials_table(rows),
+        broken_rows=broken,
     )
 
 

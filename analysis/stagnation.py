@@ -25,8 +25,9 @@ TOLERANCE_PERCENT = 10.0
 CONFIDENCE = 0.90
 #: fewer points than this in the last half give no interval
 MIN_POINTS = 8
-#: longer curves are averaged down to this many points, which bounds the pairs to about 4,500
-MAX_POINTS = 96
+#: the last half is averaged in blocks down to this many points; the longer the blocks, the less the
+#: blocks' averages depend on how the noise is correlated within them
+MAX_POINTS = 24
 _MAX_AUTOCORRELATION = 0.97
 
 
@@ -81,7 +82,7 @@ def trend_of(
         return _unclear("its level is zero", n_points=n, level=level)
     if spread <= 1e-12 * abs(level):
         return _unclear("the curve is constant", n_points=n, level=level, drift=0.0)
-    x, y = _averaged(x, y)
+    x, y = block_means(x, y, MAX_POINTS)
     slopes = _pair_slopes(x, y)
     slope = float(np.median(slopes))
     to_percent = 100.0 * span / abs(level)
@@ -165,14 +166,13 @@ def _as_float(value: object) -> float:
         return math.nan
 
 
-def _averaged(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Average runs of neighbours so that at most MAX_POINTS remain."""
-    size = -(-y.size // MAX_POINTS)
-    if size == 1:
+def block_means(x: FloatArray, y: FloatArray, n_blocks: int) -> tuple[FloatArray, FloatArray]:
+    """Average runs of neighbours of nearly equal length, so that at most `n_blocks` remain."""
+    if y.size <= n_blocks:
         return x, y
-    starts = np.arange(0, y.size, size)
-    counts = np.diff(np.append(starts, y.size))
-    return np.add.reduceat(x, starts) / counts, np.add.reduceat(y, starts) / counts
+    edges = np.linspace(0, y.size, n_blocks + 1).astype(np.intp)
+    counts = np.diff(edges)
+    return np.add.reduceat(x, edges[:-1]) / counts, np.add.reduceat(y, edges[:-1]) / counts
 
 
 def _pair_slopes(x: FloatArray, y: FloatArray) -> FloatArray:
@@ -190,7 +190,7 @@ def _slope_interval(
     from scipy.special import stdtrit
 
     n = residuals.size
-    inflation = _kendall_inflation(n, _autocorrelation(residuals))
+    inflation = _kendall_inflation(n, autocorrelation(residuals))
     n_effective = n / inflation
     if n_effective < 4:
         return None
@@ -204,7 +204,7 @@ def _slope_interval(
     return float(np.interp(low, ranks, slopes)), float(np.interp(high, ranks, slopes))
 
 
-def _autocorrelation(residuals: FloatArray) -> float:
+def autocorrelation(residuals: FloatArray) -> float:
     """First-order autocorrelation of residuals around a line, corrected for small samples.
 
     The estimate around a fitted line is too small by about (2 + 4 phi) / n (Kendall 1954,

@@ -15,7 +15,7 @@ from data_pipeline.photo_cache import PhotoCache
 
 def load_batch(cache: PhotoCache, indices: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """Load photos as L_N1HW and ab_N2HW, float32 in [-1, 1]."""
-    return _decode(torch.from_numpy(cache.pixels[indices]))
+    return _decode(torch.from_numpy(cache.pixels.take(indices, axis=0)))
 
 
 class TrainingBatches:
@@ -58,9 +58,9 @@ class TrainingBatches:
         flips = generator.random(len(order)) < 0.5 if self._flip else np.zeros(len(order), bool)
         for step in range(start_step, self.steps_per_epoch):
             batch = slice(step * self._batch_size, (step + 1) * self._batch_size)
-            codes = torch.from_numpy(self._cache.pixels[order[batch]])
-            flipped = torch.from_numpy(flips[batch])
-            codes[flipped] = codes[flipped].flip(-1)
+            codes = torch.from_numpy(self._cache.pixels.take(order[batch], axis=0))
+            for row in np.flatnonzero(flips[batch]):
+                codes[row] = codes[row].flip(-1)
             yield _decode(codes)
 
 

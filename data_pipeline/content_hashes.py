@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,8 @@ class KnownContents:
 
     def _save(self, entries: list[PhotoEntry]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
+        unique = f"{os.getpid()}-{threading.get_ident()}"
+        temporary = self._path.with_name(f"{self._path.name}.{unique}.tmp")
         with temporary.open("w", encoding="utf-8") as file:
             for entry in entries:
                 if known := self._known.get((entry.name, entry.stamp)):

@@ -33,6 +33,7 @@ class PhotoCache:
 
     def __init__(self, path: Path) -> None:
         """Open the cache in the folder `path`; see `open_cache`."""
+        self.path = path
         header = _read_header(path)
         try:
             self.settings = PhotoSettings(
@@ -40,20 +41,21 @@ class PhotoCache:
                 fit=header["fit"],
                 minimum_chroma=header["minimum_chroma"],
             )
-            self.path = path
             self.key = str(header["key"])
             self.source = str(header["source"])
             self._count = int(header["photos"])
-            shape = (self._count, 3, self.image_size, self.image_size)
             actual = (path / PIXELS).stat().st_size
-            if actual != math.prod(shape):
-                raise _damaged(path, f"{PIXELS} must have {math.prod(shape)} bytes, not {actual}")
-            #: (N, 3, S, S) uint8, read-only; its pages are shared by all processes that map it
-            self.pixels: npt.NDArray[np.uint8] = np.memmap(
-                path / PIXELS, dtype=np.uint8, mode="r", shape=shape
-            )
-        except (KeyError, TypeError, OSError) as error:
+        except (KeyError, TypeError, ValueError, OSError) as error:
             raise _damaged(path, f"{type(error).__name__}: {error}") from error
+        shape = (self._count, 3, self.image_size, self.image_size)
+        if self._count < 1 or actual != math.prod(shape):
+            raise _damaged(path, f"{PIXELS} must have {math.prod(shape)} bytes, not {actual}")
+        #: (N, 3, S, S) uint8, read-only; its pages are shared by all processes that map it.
+        #: A plain array: indexing a np.memmap makes another np.memmap, which takes seven times as
+        #: long as copying a batch.
+        self.pixels: npt.NDArray[np.uint8] = np.asarray(
+            np.memmap(path / PIXELS, dtype=np.uint8, mode="r", shape=shape)
+        )
 
     def __len__(self) -> int:
         return self._count

@@ -32,8 +32,9 @@ class Ground:
     wood: FloatArray
     #: height of the tree crowns there would be, in [0, 1]
     crowns: FloatArray
-    #: the map looked at, to read slopes from
-    spots: tuple[Spot, Spot]
+    #: where the hills' and, if there are any, the mountains' texture was read
+    hill_spot: Spot
+    mountain_spot: Spot | None
 
 
 def smoothstep(low: float, high: float, values: FloatArray) -> FloatArray:
@@ -50,13 +51,14 @@ def water_height(scene: Scene) -> float:
 def ground_at(scene: Scene, X: FloatArray, Z: FloatArray) -> Ground:
     """Look up the ground at map points X, Z of equal shape."""
     hill_spot = _spot(scene, X, Z, 0, scene.hill_period)
-    mountain_spot = _spot(scene, X, Z, 1, scene.mountain_period)
     hill = hill_spot.read(textures().hills.height)
     if scene.dunes:
         hill = _dune(scene, X, Z, hill)[0]
     height = scene.hills * (hill - 0.5) * _near(Z)
-    mountain = np.zeros_like(height)
+    mountain: FloatArray = np.zeros_like(height)
+    mountain_spot = None
     if scene.mountains > 0.5:
+        mountain_spot = _spot(scene, X, Z, 1, scene.mountain_period)
         rock = mountain_spot.read(textures().mountains.height)
         mountain = _mountain(scene, rock)[0] * _grown(scene, Z)
         height = height + scene.mountains * mountain
@@ -66,31 +68,31 @@ def ground_at(scene: Scene, X: FloatArray, Z: FloatArray) -> Ground:
         reach = Z * (1.0 + 0.35 * wobble)
         beach = 1.0 - smoothstep(0.4 * scene.shore, 1.6 * scene.shore, reach)
         height = np.maximum(height, water - 0.5 + 1.1 * beach)
-    crowns = Spot(X * np.float32(1 / TREE_PERIOD), Z * np.float32(1 / TREE_PERIOD)).read(
-        textures().trees
-    )
-    wood = _wood(scene, X, Z, mountain, height - water)
-    return Ground(height, mountain, wood, crowns, (hill_spot, mountain_spot))
+    wood: FloatArray = np.zeros_like(height)
+    crowns: FloatArray = wood
+    if scene.forest > 0.02:
+        wood = _wood(scene, X, Z, mountain, height - water)
+        tree_spot = Spot(X * np.float32(1 / TREE_PERIOD), Z * np.float32(1 / TREE_PERIOD))
+        crowns = tree_spot.read(textures().trees)
+    return Ground(height, mountain, wood, crowns, hill_spot, mountain_spot)
 
 
 def slope_at(
     scene: Scene, X: FloatArray, Z: FloatArray, ground: Ground
 ) -> tuple[FloatArray, FloatArray]:
     """Slopes of the bare ground towards X and Z at the points of `ground`."""
-    hill_spot, mountain_spot = ground.spots
-    slope_x, slope_z = _slopes(scene, textures().hills, hill_spot, 0, scene.hill_period)
+    slope_x, slope_z = _slopes(scene, textures().hills, ground.hill_spot, 0, scene.hill_period)
     if scene.dunes:
-        hill = hill_spot.read(textures().hills.height)
+        hill = ground.hill_spot.read(textures().hills.height)
         _, by_phase, by_hill = _dune(scene, X, Z, hill)
         slope_x = by_phase * (math.cos(scene.turns[2]) / DUNE_LENGTH) + by_hill * slope_x
         slope_z = by_phase * (math.sin(scene.turns[2]) / DUNE_LENGTH) + by_hill * slope_z
     size = scene.hills * _near(Z)
     slope_x, slope_z = size * slope_x, size * slope_z
-    if scene.mountains > 0.5:
-        rise_x, rise_z = _slopes(
-            scene, textures().mountains, mountain_spot, 1, scene.mountain_period
-        )
-        _, steepness = _mountain(scene, mountain_spot.read(textures().mountains.height))
+    if ground.mountain_spot is not None:
+        rock = textures().mountains
+        rise_x, rise_z = _slopes(scene, rock, ground.mountain_spot, 1, scene.mountain_period)
+        _, steepness = _mountain(scene, ground.mountain_spot.read(rock.height))
         size = scene.mountains * _grown(scene, Z) * steepness
         slope_x, slope_z = slope_x + size * rise_x, slope_z + size * rise_z
     return slope_x, slope_z
@@ -153,8 +155,6 @@ def _mountain(scene: Scene, rock: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _wood(
     scene: Scene, X: FloatArray, Z: FloatArray, mountain: FloatArray, above_water: FloatArray
 ) -> FloatArray:
-    if scene.forest <= 0.02:
-        return np.zeros_like(mountain)
     patches = _spot(scene, X, Z, 2, 70.0).read(textures().clouds)
     # The share of a normal distribution above the threshold is about `forest`.
     threshold = -math.log(scene.forest / (1.001 - scene.forest)) / 1.7

@@ -40,9 +40,11 @@ def fit_to_frame(scene: Scene) -> Scene:
         highest = LEAST_SKY if scene.peak is None else max(scene.peak, LEAST_SKY)
         # Heights over the camera's on the screen are in proportion to those on the map.
         factor = (scene.horizon - highest) / max(scene.horizon - peak, 0.02)
+        if (scene.peak is None and factor >= 1.0) or 0.97 < factor < 1.03:
+            break
         if factor < 1.0:
             scene = replace(scene, hills=scene.hills * factor, mountains=scene.mountains * factor)
-        elif scene.peak is not None:
+        else:
             scene = replace(scene, mountains=scene.mountains * min(factor, 2.5))
     return scene
 

@@ -37,7 +37,10 @@ class StepLosses(NamedTuple):
 
 
 class AdversarialPair:
-    """Generator and discriminator with their optimizers, and the step that trains both."""
+    """Generator and discriminator with their optimizers, and the step that trains both.
+
+    The networks may compute in bfloat16; weights, losses and optimizers keep the batch's float32.
+    """
 
     def __init__(self, settings: TrainingSettings, compute: Compute) -> None:
         self.settings = settings
@@ -78,12 +81,12 @@ class AdversarialPair:
     def _colorize(self, L_N1HW: Tensor) -> Tensor:
         with self.compute.autocast():
             fake_N2HW: Tensor = self.generator(L_N1HW)
-        return fake_N2HW.float()
+        return fake_N2HW.to(L_N1HW.dtype)
 
     def _judge(self, L_N1HW: Tensor, ab_N2HW: Tensor) -> Tensor:
         with self.compute.autocast():
             logits_N1: Tensor = self.discriminator(L_N1HW, ab_N2HW)
-        return logits_N1.float()
+        return logits_N1.to(L_N1HW.dtype)
 
     def _update_discriminator(
         self, L_N1HW: Tensor, real_N2HW: Tensor, fake_N2HW: Tensor

@@ -80,7 +80,9 @@ class ValidationMetrics:
                 f"{tuple(fake_ab_N2HW.shape)}"
             )
         block = max(1, PIXELS_AT_ONCE // (height * width))
-        with torch.inference_mode():
+        # The caller may run its networks in bfloat16; metrics need all digits.
+        exactly = torch.autocast(L_N1HW.device.type, enabled=False)
+        with torch.inference_mode(), exactly:
             for i in range(0, n_photos, block):
                 part = slice(i, i + block)
                 self._add(_statistics(L_N1HW[part], real_ab_N2HW[part], fake_ab_N2HW[part]))

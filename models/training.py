@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,13 +19,13 @@ from models.weight_average import WeightAverage
 
 
 class Batches(Protocol):
-    """Training batches; they depend on (seed, epoch, step) only, so that a run can resume."""
+    """Training batches; they depend on (seed, epoch) only, so that a run can resume."""
 
     @property
     def steps_per_epoch(self) -> int:
         """Number of whole batches in an epoch."""
 
-    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (L_N1HW, ab_N2HW), both in [-1, 1], float32 on the CPU."""
 
 
@@ -68,6 +69,7 @@ class Training:
         """
         settings, steps_per_epoch = self.settings, self.batches.steps_per_epoch
         self._set_learning_rates()
+        self._seed_dropout()
         adversarial = settings.adversarial and self.epoch >= settings.pretrain_epochs
         started, seconds_before = time.perf_counter(), self.seconds
         for i, (L_N1HW, ab_N2HW) in enumerate(self.batches.epoch(self.epoch)):
@@ -101,6 +103,11 @@ class Training:
             self.compute.device, memory_format=self.compute.memory_format, non_blocking=True
         )
 
+    def _seed_dropout(self) -> None:
+        # Like the batches, dropout masks depend on (seed, epoch) only, not on what else draws.
+        entropy = np.random.SeedSequence((self.settings.seed, self.epoch))
+        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
+
     def _set_learning_rates(self) -> None:
         settings = self.settings
         factor = settings.lr_decay ** (self.epoch // settings.lr_decay_every_epochs)
@@ -124,7 +131,6 @@ class Training:
             "average": self.average.network.state_dict() if self.average else None,
             "generator_optimizer": pair.generator_optimizer.state_dict(),
             "discriminator_optimizer": pair.discriminator_optimizer.state_dict(),
-            "random_state": _random_state(self.compute.device),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -139,22 +145,3 @@ class Training:
         self.window.averages = dict(state["loss_averages"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.seconds = state["seconds"]
-        _restore_random_state(state["random_state"], self.compute.device)
-
-
-def _random_state(device: torch.device) -> dict[str, Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    if device.type == "mps":
-        states["mps"] = torch.mps.get_rng_state()
-    return states
-
-
-def _restore_random_state(states: dict[str, Tensor], device: torch.device) -> None:
-    # A trial may go on on another kind of device; then only its exact dropout masks differ.
-    torch.set_rng_state(states["cpu"].cpu())
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"].cpu(), device)
-    if device.type == "mps" and "mps" in states:
-        torch.mps.set_rng_state(states["mps"].cpu())

@@ -57,7 +57,7 @@ class Trial:
         split: Split,
         objective: Objective,
         compute: Compute,
-        max_validation_photos: int = 256,
+        max_validation_photos: int = 128,
     ) -> None:
         self.folder = folder
         self.settings = settings

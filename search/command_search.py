@@ -28,9 +28,19 @@ _CONFIG_FLAGS = (
     "time_budget_sec",
     "seed",
     "known_points",
+    "finalists",
+    "repeats",
 )
 #: what a resumed search may change: none of it alters the result of a trial
-_RESUME_FLAGS = ("trials", "concurrency", "device", "trials_per_gpu", "time_budget_sec")
+_RESUME_FLAGS = (
+    "trials",
+    "concurrency",
+    "device",
+    "trials_per_gpu",
+    "time_budget_sec",
+    "finalists",
+    "repeats",
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -61,6 +71,12 @@ def add_parser(commands: Any) -> None:
         dest="time_budget_sec",
         metavar="2h",
         help="1h30m, 90s",
+    )
+    budget.add_argument(
+        "--finalists", type=int, metavar="K", help="train the best K again after the search (0)"
+    )
+    budget.add_argument(
+        "--repeats", type=int, metavar="R", help="fresh seeds for each finalist (3)"
     )
     machine = parser.add_argument_group("machine")
     machine.add_argument("--concurrency", type=int, metavar="C", help="trials at the same time")
@@ -110,7 +126,7 @@ def _search(
     _say_photos(photos.summary, progress)
     from search.driver import resume_command, run_search
     from search.ledger import Ledger
-    from search.study import enqueue_known_points, open_study
+    from search.study import enqueue_points, open_study
 
     if not arguments.resume:
         command = ["chromatune", *sys.argv[1:]]
@@ -121,8 +137,8 @@ def _search(
         write_json(run_folder.path / "data.json", photos.summary)
         run_folder.set_status("running")
         study = open_study(run_folder, config)
-        if config.known_points and not arguments.resume:
-            enqueue_known_points(study, config)
+        if not arguments.resume:
+            enqueue_points(study, config)
         ledger = Ledger(run_folder, study, config)
         run_search(run_folder, config, ledger, photos, address=arguments.address, progress=progress)
         run_folder.set_status("finished")

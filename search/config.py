@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 
@@ -16,6 +16,7 @@ from search.space import DEFAULT_SPACE, SearchSpace
 
 DEVICE_NAMES = ("auto", "cuda", "mps", "cpu")
 FITS = ("crop", "squash")
+_Nested = TypeVar("_Nested")
 SYNTHETIC_SOURCE = "synthetic:600"
 
 
@@ -25,9 +26,21 @@ class EarlyStopping:
 
     enabled: bool = True
     #: epochs that every trial may train
-    grace_epochs: int = 1
+    grace_epochs: int = 2
     #: of so many trials that reach a rung, one goes on
     reduction_factor: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthStops:
+    """Stops for trainings that are ill, whatever the objective says; see `search.health`."""
+
+    #: windows in a row with both probabilities near 0.5 after which the discriminator gave up;
+    #: 0 never stops for it
+    gave_up_windows: int = 0
+    #: windows over which a high adversarial loss must climb before the discriminator has won;
+    #: 0 never stops for it
+    won_windows: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +76,21 @@ class SearchConfig:
     #: share of the photos held out for validation, by content
     validation_fraction: float = 0.1
     #: validate on so many of them at most
-    max_validation_photos: int = 256
+    max_validation_photos: int = 128
     #: how often a trial whose process died is started again from its checkpoint
     max_retries: int = 2
     #: ask the report's own configurations first
     known_points: bool = True
+    #: points to ask first instead, each naming values of some sampled settings
+    points: tuple[dict[str, Any], ...] = ()
+    #: after the search the best so many configurations train again ...
+    finalists: int = 0
+    #: ... so many times each with fresh seeds, at full length
+    repeats: int = 3
+    #: end the search when so many trials in a row brought no better one; null: never
+    patience_trials: int | None = None
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    health: HealthStops = field(default_factory=HealthStops)
     #: sampled and fixed training settings, as in `search.space`
     space: dict[str, Any] = field(default_factory=lambda: dict(DEFAULT_SPACE))
 
@@ -82,8 +104,17 @@ class SearchConfig:
         for name in ("trials", "max_epochs", "trials_per_gpu", "max_validation_photos"):
             _check_whole(name, getattr(self, name), 1)
         _check_whole("batch_size", self.batch_size, 2)
-        for name in ("seed", "max_retries"):
+        for name in ("seed", "max_retries", "finalists"):
             _check_whole(name, getattr(self, name), 0)
+        _check_whole("repeats", self.repeats, 1)
+        for name in ("gave_up_windows", "won_windows"):
+            _check_whole(f"health.{name}", getattr(self.health, name), 0)
+        if self.patience_trials is not None:
+            _check_whole("patience_trials", self.patience_trials, 1)
+        if self.finalists > self.trials:
+            raise InputError(
+                f"finalists must not outnumber the trials ({self.trials}), but got {self.finalists}"
+            )
         if self.concurrency is not None:
             _check_whole("concurrency", self.concurrency, 1)
         _check_choice("device", self.device, DEVICE_NAMES)
@@ -98,7 +129,17 @@ class SearchConfig:
         _check_whole("early_stopping.grace_epochs", self.early_stopping.grace_epochs, 1)
         _check_whole("early_stopping.reduction_factor", self.early_stopping.reduction_factor, 2)
         self.make_objective()
-        self.make_space()
+        self._check_points()
+
+    def _check_points(self) -> None:
+        space = self.make_space()
+        for point in self.points:
+            for name, value in point.items():
+                if name not in space.sampled or not space.sampled[name].contains(value):
+                    raise InputError(
+                        f"points must name values inside the search space, but got {name}: "
+                        f"{value!r}; widen the range of {name} in space"
+                    )
 
     def make_objective(self) -> Objective:
         """The objective with its guards."""
@@ -116,11 +157,13 @@ class SearchConfig:
         values = dict(values)
         _check_keys("configuration", values, cls)
         if "early_stopping" in values:
-            stopping = values["early_stopping"]
-            if not isinstance(stopping, dict):
-                raise InputError(f"early_stopping must be a mapping, but got {stopping!r}")
-            _check_keys("early_stopping", stopping, EarlyStopping)
-            values["early_stopping"] = EarlyStopping(**stopping)
+            values["early_stopping"] = _nested(
+                "early_stopping", values["early_stopping"], EarlyStopping
+            )
+        if "health" in values:
+            values["health"] = _nested("health", values["health"], HealthStops)
+        if "points" in values:
+            values["points"] = _points(values["points"])
         if "guards" in values:
             guards = values["guards"]
             if not isinstance(guards, list | tuple) or not all(isinstance(g, str) for g in guards):
@@ -137,6 +180,7 @@ class SearchConfig:
         """Return plain values that JSON can hold, fully resolved."""
         plain = asdict(self)
         plain["guards"] = list(self.guards)
+        plain["points"] = list(self.points)
         plain["space"] = self.make_space().to_plain()
         return plain
 
@@ -163,6 +207,19 @@ def _check_keys(what: str, values: dict[str, Any], cls: type) -> None:
         raise InputError(
             f"{what} keys must be among {', '.join(valid)}, but got {', '.join(unknown)}"
         )
+
+
+def _nested(name: str, value: Any, cls: type[_Nested]) -> _Nested:
+    if not isinstance(value, dict):
+        raise InputError(f"{name} must be a mapping, but got {value!r}")
+    _check_keys(name, value, cls)
+    return cls(**value)
+
+
+def _points(value: Any) -> tuple[dict[str, Any], ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(point, dict) for point in value):
+        raise InputError(f"points must be a list of mappings, but got {value!r}")
+    return tuple(value)
 
 
 def _check_whole(name: str, value: Any, low: int) -> None:

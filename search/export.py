@@ -128,6 +128,6 @@ def _grey_metrics(run: Run, image_size: int) -> dict[str, float] | None:
         )
     except (InputError, KeyError, TypeError):
         return None
-    rows = split.validation[: run.config.get("max_validation_photos", 256)]
+    rows = split.validation[: run.config.get("max_validation_photos", 128)]
     batches = (load_batch(cache, rows[i : i + 32]) for i in range(0, len(rows), 32))
     return grey_baseline(batches)

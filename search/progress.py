@@ -83,7 +83,7 @@ class Progress:
         """A trial ended: one line, kept."""
         assert self._ledger is not None
         self._epochs.pop(ended.trial_id, None)
-        n, total = len(self._ledger.ended), self._ledger.config.trials
+        n, total = len(self._ledger.ended), self._ledger.total
         metric = self._ledger.objective.metric
         value = "" if ended.value is None else f"  {metric} {ended.value:.4g}"
         guard = "" if ended.feasible or ended.state == "failed" else "  (breaks a guard)"
@@ -99,7 +99,7 @@ class Progress:
         assert self._ledger is not None
         assert self._slots is not None
         ledger = self._ledger
-        done, total = len(ledger.ended), ledger.config.trials
+        done, total = len(ledger.ended), ledger.total
         running = "  ".join(
             f"{trial_id} {epoch}/{ledger.config.max_epochs}"
             for trial_id, epoch in sorted(self._epochs.items())

@@ -43,6 +43,11 @@ class RunFolder:
         """The Optuna journal."""
         return self.path / "study.journal"
 
+    @property
+    def artifacts_path(self) -> Path:
+        """Where the study keeps its artifacts."""
+        return self.path / "artifacts"
+
     def trial_folder(self, trial_id: str) -> Path:
         """The folder of a trial."""
         return self.path / "trials" / trial_id
@@ -68,6 +73,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True)
             (self.path / "trials").mkdir()
+            self.artifacts_path.mkdir()
             write_json(self.path / "config.json", config)
             self._write_run(
                 {

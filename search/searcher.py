@@ -42,12 +42,13 @@ class LedgerSearcher(Searcher):
         self._desk = desk
         self._job = job
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """Return Tune's configuration of the next trial, or that there is none left."""
-        opened = self._desk.ledger.ask()
+        ledger = self._desk.ledger
+        opened = ledger.ask()
         if opened is None:
             finished: str = Searcher.FINISHED
-            return finished
+            return None if ledger.waits_for_finalists else finished
         self._desk.trial_ids[trial_id] = opened.trial_id
         self._desk.on_start(opened)
         return {

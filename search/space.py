@@ -9,6 +9,7 @@ In YAML a parameter is one of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -40,12 +41,22 @@ class Range:
     log: bool = False
     step: float | None = None
 
+    def contains(self, value: Any) -> bool:
+        """Whether `value` can be sampled."""
+        if not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or math.isclose((value - self.low) % self.step, 0.0, abs_tol=1e-9)
+
 
 @dataclass(frozen=True)
 class Choice:
     """One of several values."""
 
     values: tuple[Any, ...]
+
+    def contains(self, value: Any) -> bool:
+        """Whether `value` is one of them."""
+        return value in self.values
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import (
@@ -18,7 +20,7 @@ from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
-from optuna.trial import Trial
+from optuna.trial import Trial, TrialState
 
 from search.config import SearchConfig
 from search.run_folder import RunFolder
@@ -29,6 +31,15 @@ REPORT_WIDTHS = ((72, 14), (30, 4), (24, 4), (38, 4), (16, 4), (46, 4), (52, 4))
 REPORT_ADVERSARIAL_FACTOR = 0.1
 #: share of a search that may go to known points: a short search must also explore
 KNOWN_POINTS_SHARE = 0.25
+
+
+#: trials that were asked for, whatever became of them
+ASKED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+class _Finalist(Protocol):
+    @property
+    def trial_id(self) -> str: ...
 
 
 def open_study(run: RunFolder, config: SearchConfig) -> Study:
@@ -87,12 +98,30 @@ def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
             trial.suggest_categorical(name, distribution.choices)
 
 
-def enqueue_known_points(study: Study, config: SearchConfig) -> int:
-    """Ask the report's widths first, where the space has room for them; return how many."""
-    found = known_points(config)
-    for point in found:
-        study.enqueue_trial(point, skip_if_exists=True)
-    return len(found)
+def trial_id_of(number: int) -> str:
+    """The trial's id in a run: its number in the study, with four digits or more."""
+    return f"{number:04d}"
+
+
+def enqueue_points(study: Study, config: SearchConfig) -> None:
+    """Ask the configured points first, or else the report's, if they are wanted."""
+    points = list(config.points) or (known_points(config) if config.known_points else [])
+    for point in points:
+        study.enqueue_trial(dict(point), skip_if_exists=True)
+
+
+def enqueue_repeats(study: Study, finalists: Sequence[_Finalist], *, repeats: int) -> bool:
+    """Ask each finalist's configuration `repeats` more times; return whether any still waits.
+
+    What an earlier session asked counts, so that a resumed search asks no repeat twice.
+    """
+    trials = study.get_trials(deepcopy=False)
+    asked = Counter(trial.user_attrs.get("repeat_of") for trial in trials)
+    for finalist in finalists:
+        params = trials[int(finalist.trial_id)].params
+        for _ in range(repeats - asked[finalist.trial_id]):
+            study.enqueue_trial(params, user_attrs={"repeat_of": finalist.trial_id})
+    return bool(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 
 def known_points(config: SearchConfig) -> list[dict[str, Any]]:
@@ -106,17 +135,10 @@ def known_points(config: SearchConfig) -> list[dict[str, Any]]:
             "adversarial_factor": REPORT_ADVERSARIAL_FACTOR,
         }
         point = {name: value for name, value in point.items() if name in sampled}
-        inside = all(_contains(sampled[name], value) for name, value in point.items())
+        inside = all(sampled[name].contains(value) for name, value in point.items())
         if point and inside and point not in points:
             points.append(point)
     return points[: int(config.trials * KNOWN_POINTS_SHARE)]
-
-
-def _contains(parameter: Range | Choice, value: Any) -> bool:
-    if isinstance(parameter, Choice):
-        return value in parameter.values
-    on_grid = parameter.step is None or (value - parameter.low) % parameter.step == 0
-    return parameter.low <= value <= parameter.high and on_grid
 
 
 def _distribution(parameter: Range | Choice) -> BaseDistribution:

@@ -53,6 +53,8 @@ class OpenTrial:
     told_epoch: int = 0
     report: dict[str, Any] | None = None
     stopped: tuple[State, str] | None = None
+    #: the trial whose configuration this one trains again with another seed
+    repeat_of: str | None = None
 
 
 def started_row(opened: OpenTrial, config: SearchConfig) -> dict[str, Any]:
@@ -66,8 +68,8 @@ def started_row(opened: OpenTrial, config: SearchConfig) -> dict[str, Any]:
         "state": "running",
         "reason": None,
         "started_at": opened.started_at,
-        "phase": "search",
-        "repeat_of": None,
+        "phase": "search" if opened.repeat_of is None else "repeat",
+        "repeat_of": opened.repeat_of,
         "configuration_id": _configuration_id(settings, config),
         "max_epochs": config.max_epochs,
         **settings.to_dict(),

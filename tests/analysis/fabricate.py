@@ -18,8 +18,7 @@ from PIL import Image, ImageDraw
 
 from analysis.columns import METRICS
 from analysis.stagnation import summarise_curves
-
-WIDTHS_G = (16, 24, 30, 38, 46, 52)
+from tests.analysis.planted import WIDTHS, pair_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,25 +178,14 @@ def _plan_trials(plan: Plan, rng: np.random.Generator) -> list[dict[str, Any]]:
 
 def _sizes(plan: Plan, rng: np.random.Generator) -> dict[str, Any]:
     """Widths whose parameter ratio spreads around the planted balance."""
-    g = int(rng.choice(WIDTHS_G))
-    wanted = plan.balance_ratio * 2 ** rng.uniform(-2.2, 2.2)
-    n_g = 224 * g * g + 45 * g
     pixels = plan.image_size**2
-
-    def n_d(d: int) -> int:
-        return 128 * d * d + 37 * d + d * pixels + 1
-
-    d = min(range(1, 60), key=lambda d: abs(math.log(n_d(d) / n_g / wanted)))
+    ratio = plan.balance_ratio * 2 ** rng.uniform(-2.2, 2.2)
+    sizes = pair_of(int(rng.choice(WIDTHS)), ratio, plan.image_size)
+    g, d = sizes["generator_complexity"], sizes["discriminator_complexity"]
     return {
-        "generator_complexity": g,
-        "discriminator_complexity": d,
-        "generator_parameters": n_g,
-        "discriminator_parameters": n_d(d),
-        "parameter_ratio": n_d(d) / n_g,
-        "conv_parameter_ratio": (128 * d * d + 37 * d) / n_g,
+        **sizes,
         "generator_multiply_adds": 40 * g * g * pixels,
         "discriminator_multiply_adds": 20 * d * d * pixels + 28 * d * pixels,
-        "multiply_add_ratio": (20 * d * d + 28 * d) / (40 * g * g),
     }
 
 

@@ -55,11 +55,11 @@ def test_a_half_written_last_row_is_not_there_yet(folder: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        '{"trial_id": "0005", "state": "comp',
+        '{"trial_id": "0042", "state": "comp',
         "[]",
         "\x00\xff",
         '{"trial_id": "../../etc", "state": "complete"}',
-        '{"trial_id": "0001", "state": "exploded"}',
+        '{"trial_id": "0042", "state": "exploded"}',
         "[" * 100_000,
     ],
 )
@@ -69,6 +69,23 @@ def test_a_broken_row_in_the_middle_is_counted(folder: Path, line: str) -> None:
     run = open_run(folder)
     assert len(run.trials) == 6
     assert run.broken_rows == 1
+
+
+def test_a_broken_last_row_of_a_trial_leaves_the_one_before(folder: Path) -> None:
+    path = folder / "trials.jsonl"
+    path.write_text(path.read_text() + '{"trial_id": "0005", "state": "com\n')
+    run = open_run(folder)
+    assert run.trials["state"].tolist() == ["complete"] * 5 + ["running"]
+    assert run.broken_rows == 1
+
+
+def test_rows_may_come_with_their_keys_in_any_order(folder: Path) -> None:
+    path = folder / "trials.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    before = open_run(folder).trials
+    path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
+    after = open_run(folder).trials
+    assert after[before.columns].equals(before)
 
 
 def test_a_run_without_trials_opens(folder: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.stagnation import summarise_curves, trend_of
+from tests.analysis.planted import NOISES, curve_of
 
 
 def line(drift_percent: float, n: int = 200, noise: float = 0.03, seed: int = 0) -> list[float]:
@@ -104,3 +105,26 @@ def test_the_summary_has_the_keys_of_the_trials_table() -> None:
     assert summary["reconstruction_drift"] == pytest.approx(-40, abs=2)
     assert summarise_curves(rows, finished=False)["adversarial_trend"] == "unclear"
     assert summarise_curves([]) == {**dict.fromkeys(summary), "adversarial_trend": "unclear"}
+
+
+def test_hits_and_false_alarms_on_curves_of_known_truth() -> None:
+    """A small version of benchmarks/trend_hit_rates.py: 1,080 curves, six kinds of noise."""
+    rng = np.random.default_rng(11)
+    truths = {0.0: "stagnant", 40.0: "rising", -40.0: "falling"}
+    hits, covered, intervals, false = 0, 0, 0, 0
+    n_curves = 0
+    for drift, truth in truths.items():
+        for noise in NOISES:
+            for n in (120, 300):
+                for _ in range(30):
+                    found = trend_of(curve_of(drift, n, noise, rng))
+                    n_curves += 1
+                    hits += found.trend == truth
+                    false += found.trend not in (truth, "unclear")
+                    if found.low is not None and found.high is not None:
+                        intervals += 1
+                        covered += found.low <= drift <= found.high
+    assert n_curves >= 1000
+    assert false / n_curves < 0.02
+    assert hits / n_curves > 0.7
+    assert 0.87 < covered / intervals < 0.98

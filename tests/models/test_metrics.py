@@ -171,6 +171,14 @@ def test_half_precision_predictions_are_welcome(photos: Photos) -> None:
     assert measure(L, ab, fake) == pytest.approx(measure(L, ab, fake.float()))
 
 
+def test_autocast_around_the_metrics_does_not_blur_them(photos: Photos) -> None:
+    L, ab = photos
+    fake = 0.8 * ab
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        scores = measure(L, ab, fake)
+    assert scores == measure(L, ab, fake)
+
+
 def test_misfitting_shapes_are_named(photos: Photos) -> None:
     L, ab = photos
     with pytest.raises(ValueError, match=r"\(12, 1, 32, 32\), \(12, 2, 32, 32\) and \(3, 2, 32"):

@@ -255,10 +255,10 @@ def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_killed_at_any_write_the_books_are_true_again_after_resuming(
     tmp_path: Path, kill_at: Any
 ) -> None:
-    """Kill before or after each of some 60 writes: no trial is lost, doubled or left running."""
+    """Kill 40 times, at one of the first 60 writes: no trial is lost, doubled or left running."""
     rng = random.Random(0)
     config = _config(trials=3)
-    for case in range(60):
+    for case in range(40):
         folder = tmp_path / str(case)
         kill_at(rng.randint(3, 60), half=rng.random() < 0.5)
         with contextlib.suppress(Killed):
@@ -312,3 +312,59 @@ def test_configurations_that_differ_in_the_seed_only_share_their_id(tmp_path: Pa
     assert all(len(ids) == 1 for ids in by_factor.values())
     assert len(seeds) == 3
     assert set(trial_rows.ATTRIBUTES) >= set(METRICS)
+
+
+def test_finalists_train_again_with_fresh_seeds_and_are_never_pruned(tmp_path: Path) -> None:
+    stopping = EarlyStopping(grace_epochs=1, reduction_factor=2)
+    config = _config(trials=4, finalists=2, repeats=2, early_stopping=stopping)
+    ledger = _open(tmp_path, config)
+    assert ledger.remaining == ledger.total == 8
+    first = ledger.ask()
+    assert first is not None
+    others = [ledger.ask() for _ in range(3)]
+    # All search trials run: nothing to hand out, but the search is not over.
+    assert ledger.ask() is None
+    assert ledger.waits_for_finalists
+    for opened, value in zip([first, *others], (3.0, 1.0, 2.0, 9.0), strict=True):
+        assert opened is not None
+        for epoch in range(1, EPOCHS + 1):
+            report = _report(epoch, value=value)
+            opened.stopped = None  # all of them complete, so that there is a choice
+            ledger.report(opened.trial_id, report)
+            opened.stopped = None
+        ledger.finish(opened.trial_id)
+    assert [ended.trial_id for ended in ledger.finalists()] == ["0001", "0002"]
+    # Killed here: the repeats are asked once all the same.
+    ledger = _open(tmp_path, config)
+    repeats = []
+    while opened := ledger.ask():
+        assert opened.repeat_of is not None
+        for epoch in range(1, EPOCHS + 1):
+            assert ledger.report(opened.trial_id, _report(epoch, value=50.0)) == (epoch == EPOCHS)
+        repeats.append(opened)
+        ledger.finish(opened.trial_id)
+        if len(repeats) == 2:
+            ledger = _open(tmp_path, config)
+    assert sorted(str(one.repeat_of) for one in repeats) == ["0001", "0001", "0002", "0002"]
+    rows = _rows(ledger)
+    assert len({row["seed"] for row in rows.values()}) == 8
+    for one in repeats:
+        row, original = rows[one.trial_id], rows[str(one.repeat_of)]
+        assert row["phase"] == "repeat"
+        assert row["state"] == "complete"
+        assert row["configuration_id"] == original["configuration_id"]
+        assert row["generator_lr"] == original["generator_lr"]
+    assert ledger.remaining == 0
+
+
+def test_a_search_ends_when_nothing_better_comes(tmp_path: Path) -> None:
+    ledger = _open(tmp_path, _config(trials=20, patience_trials=3))
+    ended = 0
+    while opened := ledger.ask():
+        for epoch in range(1, EPOCHS + 1):
+            ledger.report(opened.trial_id, _report(epoch, value=5.0 + opened.trial.number))
+        ledger.finish(opened.trial_id)
+        ended += 1
+    assert ended == 4
+    assert "3 trials" in (ledger.search_ended or "")
+    assert _open(tmp_path, _config(trials=20, patience_trials=3)).ask() is None

@@ -116,6 +116,9 @@ def test_the_study_tells_the_same_story(place: Path) -> None:
     for trial in study.trials:
         row = rows[f"{trial.number:04d}"]
         assert trial.state.name == states[row["state"]]
+        (artifact,) = optuna.artifacts.get_all_artifact_meta(trial, storage=storage)
+        copied = (run / "artifacts" / artifact.artifact_id).read_bytes()
+        assert copied == (run / "trials" / row["trial_id"] / "samples.png").read_bytes()
         # Every report has reached the study, the last one too.
         assert list(trial.intermediate_values) == list(range(1, row["epochs"] + 1))
         assert trial.params["generator_complexity"] == row["generator_complexity"]

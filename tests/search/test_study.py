@@ -12,7 +12,7 @@ from search.config import SearchConfig
 from search.run_folder import RunFolder
 from search.study import (
     distributions,
-    enqueue_known_points,
+    enqueue_points,
     known_points,
     open_study,
     sampler_for,
@@ -54,7 +54,7 @@ def _history(folder: Path, seed: int, *, reopen_after: int | None = None) -> lis
     run = RunFolder(folder)
     run.path.mkdir(parents=True)
     study = open_study(run, config)
-    enqueue_known_points(study, config)
+    enqueue_points(study, config)
     for number in range(16):
         if number == reopen_after:
             study = open_study(run, config)

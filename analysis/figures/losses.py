@@ -1,0 +1,171 @@
+"""The loss curves of each trial, thin enough for a page, and all trials overlaid.
+
+The report draws a trial's curves in the browser, when someone looks at them, from `LossInfo`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.change_point import Flattening, flattening_of
+from analysis.columns import TRENDS
+from analysis.discriminator_health import DiscriminatorHealth, discriminator_health
+from analysis.figures.style import GREY, ORANGE, TREND_COLOURS, compact, styled
+from analysis.rows import decode_row, whole_lines
+from analysis.run import Run
+from analysis.stagnation import trend_of
+
+LOSSES = ("adversarial", "reconstruction", "discriminator_real", "discriminator_fake")
+#: rows of a trial that are decoded at most; the moving averages in them cover all steps
+MAX_ROWS = 250
+#: numbers of loss curves that a page carries at most, about 6 bytes each
+_MAX_NUMBERS = 600_000
+
+
+class LossInfo(NamedTuple):
+    """Curves of one trial, each list (n_points,); None where a window has no value."""
+
+    trial_id: str
+    epoch: list[float]
+    #: window means and their exponential moving averages by name of the loss
+    raw: dict[str, list[float | None]]
+    average: dict[str, list[float | None]]
+    #: drift line of the adversarial loss: epochs and values of its two ends
+    drift_line: tuple[list[float], list[float]] | None
+    #: change point of the adversarial loss, its step given as an epoch
+    flattening: Flattening
+    health: DiscriminatorHealth
+
+
+def loss_info(run: Run, trial_id: str, *, max_points: int = MAX_ROWS) -> LossInfo | None:
+    """Read the curves of one trial; None where it has none."""
+    rows = _thin_rows(run, trial_id)
+    rows = [row for row in rows if isinstance(row.get("epoch"), int | float)]
+    if not rows:
+        return None
+    epochs = [float(row["epoch"]) for row in rows]
+    adversarial = [_finite(row.get("adversarial")) for row in rows]
+    kept = _evenly(len(rows), max_points)
+    return LossInfo(
+        trial_id=trial_id,
+        epoch=[round(epochs[i], 3) for i in kept],
+        raw={name: [_short(rows[i].get(name)) for i in kept] for name in LOSSES},
+        average={name: [_short(rows[i].get(f"{name}_ema")) for i in kept] for name in LOSSES},
+        drift_line=_drift_line(epochs, adversarial),
+        flattening=flattening_of(adversarial, steps=epochs),
+        health=discriminator_health(rows),
+    )
+
+
+def loss_infos(run: Run, trial_ids: list[str]) -> list[LossInfo]:
+    """Read the curves of many trials, the thinner the more there are."""
+    per_trial = _MAX_NUMBERS // max(1, len(trial_ids)) // (2 * len(LOSSES) + 1)
+    max_points = min(MAX_ROWS, max(30, per_trial))
+    infos = (loss_info(run, trial_id, max_points=max_points) for trial_id in trial_ids)
+    return [info for info in infos if info is not None]
+
+
+class OverlayInfo(NamedTuple):
+    """Averaged adversarial losses of all trials, by trend of the complete ones."""
+
+    #: (epochs, values) of each trial
+    curves: dict[str, list[tuple[list[float], list[float | None]]]]
+    winner: tuple[list[float], list[float | None]] | None
+
+
+def overlay_info(run: Run, infos: list[LossInfo], *, winner: str | None) -> OverlayInfo:
+    """Group the curves by trend; trials that did not complete form the group `unfinished`."""
+    state = dict(zip(run.trials["trial_id"], run.trials["state"], strict=True))
+    trend = dict(zip(run.trials["trial_id"], run.trials["adversarial_trend"], strict=True))
+    max_points = min(80, max(25, 40_000 // max(1, len(infos))))
+    curves: dict[str, list[tuple[list[float], list[float | None]]]] = {
+        name: [] for name in ("unfinished", *TRENDS)
+    }
+    best = None
+    for info in infos:
+        kept = _evenly(len(info.epoch), max_points)
+        values = info.average["adversarial"]
+        curve = ([info.epoch[i] for i in kept], [values[i] for i in kept])
+        if all(value is None for value in curve[1]):
+            continue
+        complete = state[info.trial_id] == "complete"
+        curves[trend[info.trial_id] if complete else "unfinished"].append(curve)
+        if info.trial_id == winner:
+            best = (info.epoch, values)
+    return OverlayInfo(curves={name: group for name, group in curves.items() if group}, winner=best)
+
+
+def overlay_figure(info: OverlayInfo) -> go.Figure | None:
+    """Draw every trial's averaged adversarial loss, one trace a trend, the winner on top."""
+    if not info.curves:
+        return None
+    figure = go.Figure()
+    for name, group in info.curves.items():
+        x = [value for epochs, _ in group for value in (*epochs, np.nan)]
+        y = [np.nan if v is None else v for _, values in group for v in (*values, None)]
+        figure.add_scatter(
+            x=compact(x),
+            y=compact(y),
+            mode="lines",
+            line={"color": TREND_COLOURS.get(name, GREY), "width": 1.2, "dash": _dash(name)},
+            opacity=max(0.18, min(0.8, 12 / len(group))),
+            name=f"{name} ({len(group)})",
+            hoverinfo="skip",
+        )
+    if info.winner is not None:
+        epochs, values = info.winner
+        figure.add_scatter(
+            x=compact(epochs),
+            y=compact([np.nan if v is None else v for v in values]),
+            mode="lines",
+            line={"color": ORANGE, "width": 3},
+            name="rank 1",
+            hovertemplate="epoch %{x:.1f}: %{y:.3g}<extra>rank 1</extra>",
+        )
+    figure.update_xaxes(title_text="epoch")
+    figure.update_yaxes(title_text="adversarial loss (moving average)")
+    return styled(figure, height=440)
+
+
+def _dash(name: str) -> str:
+    return {"unfinished": "dot", "unclear": "dash"}.get(name, "solid")
+
+
+def _thin_rows(run: Run, trial_id: str) -> list[dict[str, Any]]:
+    lines = whole_lines(run.folder.read(f"trials/{trial_id}/curves.jsonl"))
+    rows = (decode_row(lines[i]) for i in _evenly(len(lines), MAX_ROWS))
+    return [row for row in rows if row is not None]
+
+
+def _evenly(n: int, n_kept: int) -> list[int]:
+    """At most `n_kept` of n indices, evenly spaced, first and last among them."""
+    if n <= n_kept:
+        return list(range(n))
+    return [int(i) for i in np.linspace(0, n - 1, n_kept).round()]
+
+
+def _drift_line(
+    epochs: list[float], adversarial: list[float | None]
+) -> tuple[list[float], list[float]] | None:
+    trend = trend_of(adversarial, steps=epochs)
+    known = [e for e, v in zip(epochs, adversarial, strict=True) if v is not None]
+    if trend.drift is None or trend.level is None:
+        return None
+    half = trend.drift / 200 * abs(trend.level)
+    start = (known[0] + known[-1]) / 2
+    ends = [trend.level - half, trend.level + half]
+    return [round(start, 3), round(known[-1], 3)], [round(value, 5) for value in ends]
+
+
+def _finite(value: object) -> float | None:
+    if not isinstance(value, int | float) or not abs(value) < 1e300:
+        return None
+    return float(value)
+
+
+def _short(value: object) -> float | None:
+    number = _finite(value)
+    return None if number is None else float(f"{number:.4g}")

@@ -1,0 +1,109 @@
+"""Colour statistics against paired accuracy: the trials that no other trial beats in both."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.figures.style import BLUE, GREY, ORANGE, compact, styled
+from analysis.run import Run
+
+
+class ParetoInfo(NamedTuple):
+    """Complete trials with both metrics, each list (n_trials,)."""
+
+    trial_id: list[str]
+    #: lower is better
+    ab_swd: list[float]
+    #: higher is better
+    grey_skill: list[float]
+    feasible: list[bool]
+    #: no feasible trial is at least as good in both and better in one
+    on_front: list[bool]
+
+
+def pareto_info(run: Run) -> ParetoInfo:
+    """Find the Pareto front of the feasible trials."""
+    trials = run.trials
+    if "ab_swd" not in trials or "grey_skill" not in trials:
+        return ParetoInfo([], [], [], [], [])
+    known = trials[
+        (trials["state"] == "complete") & trials["ab_swd"].notna() & trials["grey_skill"].notna()
+    ]
+    swd = known["ab_swd"].to_numpy(dtype=np.float64)
+    skill = known["grey_skill"].to_numpy(dtype=np.float64)
+    feasible = known["feasible"].to_numpy(dtype=bool)
+    on_front = np.zeros(len(known), dtype=bool)
+    best_skill, best_swd = -np.inf, np.inf
+    # From the lowest distance on, a trial is on the front if it beats every skill before it.
+    for i in np.lexsort((-skill, swd)):
+        duplicate = skill[i] == best_skill and swd[i] == best_swd
+        if feasible[i] and (skill[i] > best_skill or duplicate):
+            best_skill, best_swd = skill[i], swd[i]
+            on_front[i] = True
+    return ParetoInfo(
+        trial_id=known["trial_id"].tolist(),
+        ab_swd=swd.tolist(),
+        grey_skill=skill.tolist(),
+        feasible=feasible.tolist(),
+        on_front=on_front.tolist(),
+    )
+
+
+def pareto_figure(info: ParetoInfo, *, winner: str | None) -> go.Figure | None:
+    """Draw all trials, the front as a step line and the winner as a star."""
+    if not info.trial_id:
+        return None
+    figure = go.Figure()
+    groups = {
+        "fails the guards": ([not f for f in info.feasible], GREY, "x-thin-open"),
+        "trial": (
+            [f and not p for f, p in zip(info.feasible, info.on_front, strict=True)],
+            BLUE,
+            "circle",
+        ),
+        "front": (info.on_front, ORANGE, "diamond"),
+    }
+    for name, (chosen, colour, symbol) in groups.items():
+        rows = [i for i, is_chosen in enumerate(chosen) if is_chosen]
+        rows.sort(key=lambda i: info.ab_swd[i])
+        if rows:
+            _add(figure, info, rows, name=name, colour=colour, symbol=symbol)
+    if winner in info.trial_id:
+        _add(
+            figure,
+            info,
+            [info.trial_id.index(winner)],
+            name="rank 1",
+            colour=ORANGE,
+            symbol="star",
+            size=18,
+        )
+    figure.update_xaxes(title_text="ab_swd (lower is better)")
+    figure.update_yaxes(title_text="grey_skill (higher is better)")
+    return styled(figure)
+
+
+def _add(
+    figure: go.Figure,
+    info: ParetoInfo,
+    rows: list[int],
+    *,
+    name: str,
+    colour: str,
+    symbol: str,
+    size: int = 8,
+) -> None:
+    front = name == "front"
+    figure.add_scatter(
+        x=compact([info.ab_swd[i] for i in rows]),
+        y=compact([info.grey_skill[i] for i in rows]),
+        mode="lines+markers" if front else "markers",
+        line={"color": colour, "width": 1.5, "shape": "hv"},
+        marker={"color": colour, "symbol": symbol, "size": size},
+        name=name,
+        text=[info.trial_id[i] for i in rows],
+        hovertemplate="trial %{text}<br>ab_swd %{x:.4g}<br>grey_skill %{y:+.3f}<extra></extra>",
+    )

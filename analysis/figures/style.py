@@ -1,0 +1,73 @@
+"""Colours and layout that all figures share.
+
+Colours are those of Okabe and Ito (2008, "Color universal design", jfly.uni-koeln.de/color), which
+people with any common colour-vision deficiency can tell apart; trends differ in marker as well.
+They are written for a light page; `report.js` maps them for a dark one and sets the text colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+BLUE, SKY, VERMILION, ORANGE = "#0072b2", "#56b4e9", "#d55e00", "#e69f00"
+PURPLE, GREEN, GREY = "#cc79a7", "#009e73", "#8a8a8a"
+
+TREND_COLOURS = {"stagnant": BLUE, "unclear": GREY, "rising": VERMILION, "falling": PURPLE}
+TREND_MARKERS = {
+    "stagnant": "circle",
+    "unclear": "circle-open",
+    "rising": "triangle-up",
+    "falling": "triangle-down",
+}
+#: runs from dark blue to yellow for any kind of colour vision (Nunez et al. 2018, PLoS ONE 13)
+SEQUENTIAL = "Cividis"
+
+#: what people call the columns
+LABELS = {
+    "generator_complexity": "generator width",
+    "discriminator_complexity": "discriminator width",
+    "generator_lr": "generator learning rate",
+    "discriminator_lr": "discriminator learning rate",
+    "adversarial_factor": "adversarial factor",
+    "parameter_ratio": "parameter ratio D/G",
+    "adversarial_drift": "adversarial drift (%)",
+}
+
+
+def label_of(name: str) -> str:
+    """What people call a column."""
+    return LABELS.get(name, name)
+
+
+def is_logarithmic(values: Sequence[float] | np.ndarray[Any, Any], name: str = "") -> bool:
+    """Whether a parameter belongs on a logarithmic axis: rates, and what spans a factor of 50."""
+    array = np.asarray(values, dtype=np.float64)
+    positive = bool(array.size and np.all(array > 0))
+    return positive and (name.endswith("_lr") or float(array.max() / array.min()) > 50)
+
+
+def styled(figure: go.Figure, *, height: int = 420, legend: bool = True) -> go.Figure:
+    """Give a figure the common layout; colours of text and grid come with the page's theme."""
+    figure.update_layout(
+        template=None,
+        title=None,
+        height=height,
+        margin={"l": 60, "r": 20, "t": 40 if legend else 16, "b": 52},
+        showlegend=legend,
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        hovermode="closest",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+    )
+    figure.update_xaxes(zeroline=False, automargin=True)
+    figure.update_yaxes(zeroline=False, automargin=True)
+    return figure
+
+
+def compact(values: object) -> np.ndarray[Any, Any]:
+    """Numbers as float32: seven digits are more than a screen shows, at half the size."""
+    return np.asarray(values, dtype=np.float32)

@@ -1,0 +1,93 @@
+"""An Optuna study in memory, rebuilt from the trials table, for Optuna's own visualisations.
+
+The run's study.journal is left alone: a search may be writing to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState, create_trial
+
+from analysis.columns import METRIC_GOALS
+from analysis.figures.style import is_logarithmic
+from analysis.run import Run
+
+_PARAMETERS = (
+    "generator_complexity",
+    "discriminator_complexity",
+    "generator_lr",
+    "discriminator_lr",
+    "adversarial_factor",
+)
+_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+
+def searched_parameters(run: Run) -> list[str]:
+    """Columns of the parameters that were searched and differ between trials."""
+    search = run.config.get("search")
+    space = search.get("space") if isinstance(search, dict) else None
+    names = list(space) if isinstance(space, dict) else list(_PARAMETERS)
+    return [name for name in names if name in run.trials and run.trials[name].nunique() > 1]
+
+
+def study_of(run: Run) -> optuna.Study:
+    """Rebuild the study: one trial a row, in order, with the objective as value.
+
+    Trials that do not satisfy the guards carry a constraint, as Optuna's figures expect it.
+    """
+    maximise = METRIC_GOALS.get(run.objective) == "maximise"
+    study = study_in_memory(direction="maximize" if maximise else "minimize")
+    distributions = {name: _distribution(run.trials[name]) for name in searched_parameters(run)}
+    study.add_trials(
+        [_trial(row, run.objective, distributions) for row in run.trials.to_dict("records")]
+    )
+    return study
+
+
+def study_in_memory(*, direction: Literal["minimize", "maximize"]) -> optuna.Study:
+    """An empty study, created without Optuna's log line."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(direction=direction)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _distribution(values: pd.Series[Any]) -> BaseDistribution:
+    if not pd.api.types.is_numeric_dtype(values):
+        return CategoricalDistribution(sorted(values.dropna().astype(str).unique()))
+    low, high = values.min(), values.max()
+    log = is_logarithmic(values.dropna().to_numpy(), str(values.name))
+    if pd.api.types.is_integer_dtype(values):
+        return IntDistribution(int(low), int(high))
+    return FloatDistribution(float(low), float(high), log=log)
+
+
+def _trial(
+    row: dict[Any, Any], objective: str, distributions: dict[str, BaseDistribution]
+) -> optuna.trial.FrozenTrial:
+    value = row.get(objective, np.nan)
+    state = _STATES.get(row["state"], TrialState.FAIL)
+    known = {name: row[name] for name in distributions if row[name] == row[name]}
+    if state is TrialState.COMPLETE and not (
+        np.isfinite(value) and len(known) == len(distributions)
+    ):
+        state = TrialState.FAIL
+    return create_trial(
+        state=state,
+        value=float(value) if state is TrialState.COMPLETE else None,
+        params=known,
+        distributions={name: distributions[name] for name in known},
+        system_attrs={"constraints": [0.0 if row["feasible"] else 1.0]},
+    )
