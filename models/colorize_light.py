@@ -54,6 +54,18 @@ def luminance(tile: PixelArray, light: Light | None = None) -> FloatArray:
     return linear.reshape(n_rows, n_columns).astype(np.float32, copy=False)
 
 
+def luminance_and_root(
+    tile: PixelArray, light: Light | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Relative luminance Y of a tile, and f(Y) of CIELAB: two arrays (R, C)."""
+    Y = luminance(tile, light)
+    if tile.dtype == np.uint16:
+        return Y, cube_root(Y)
+    # 65536 steps of luminance are fine enough for 8 bits: at most 0.007 of L*, and Y is exact
+    steps = (Y * np.float32(_N_CODES - 1) + np.float32(0.5)).astype(np.uint16)
+    return Y, cv2.LUT(steps, _root_table()).astype(np.float32, copy=False)
+
+
 def lightness(Y: FloatArray) -> FloatArray:
     """L* in [0, 100] of relative luminance."""
     root = cube_root(Y)
@@ -70,13 +82,17 @@ def cube_root(Y: FloatArray) -> FloatArray:
     return root
 
 
-def cube(root: FloatArray) -> FloatArray:
-    """Undo `cube_root`."""
+def cube(root: FloatArray, out: FloatArray | None = None) -> FloatArray:
+    """Undo `cube_root`; the result is also written to `out`, if that is given."""
+    if root.size == 0 or root.min() >= DELTA:
+        cubed: FloatArray = np.multiply(root, root, out=out)
+        cubed *= root
+        return cubed
     curved = np.maximum(root, np.float32(DELTA))
-    straight = root - curved
-    straight *= np.float32(3 * DELTA**2)
-    cubed = curved * curved
+    cubed = np.multiply(curved, curved, out=out)
     cubed *= curved
+    straight = np.subtract(root, curved, out=curved)
+    straight *= np.float32(3 * DELTA**2)
     cubed += straight
     return cubed
 
@@ -160,3 +176,9 @@ def _srgb_table(n_codes: int) -> FloatArray:
     codes = np.linspace(0.0, 1.0, n_codes)
     linear = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
     return linear.astype(np.float32)[None]
+
+
+@cache
+def _root_table() -> FloatArray:
+    """f(Y) of CIELAB for luminance in 65536 steps, (1, 65536)."""
+    return cube_root(np.linspace(0.0, 1.0, _N_CODES).astype(np.float32))[None]

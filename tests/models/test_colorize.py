@@ -86,7 +86,8 @@ def test_parity_with_the_exact_conversion(a: float, b: float, dtype: type) -> No
     inside = (linear.min(axis=2) >= 0) & (linear.max(axis=2) <= 1)
     assert result.n_reduced == pytest.approx((~inside).sum(), abs=6)
     difference = np.abs(result.rgb - lab2rgb(lab) * most)[inside].max()
-    assert difference <= (0.51 if dtype == np.uint8 else 8)
+    # half a code, and half of one of the 20 steps of light that the darkest code has
+    assert difference <= (0.525 if dtype == np.uint8 else 8)
     again = rgb2lab(result.rgb / most)
     hue = np.arctan2(again[..., 2], again[..., 1])
     colourful = np.hypot(again[..., 1], again[..., 2]) > 8
