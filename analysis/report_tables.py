@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.balance import RATIO_NAMES, Balance
+from analysis.balance import RATIO_NAMES, Balance, ratio_words
 from analysis.change_point import Flattening
 from analysis.columns import STATES
 from analysis.discriminator_health import DiscriminatorHealth
@@ -30,19 +30,19 @@ _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("rank", "#", ".0f"),
     ("trial_id", "trial", ""),
     ("adversarial_trend", "trend", ""),
-    ("adversarial_drift", "drift %", "+.1f"),
+    ("why", "why", ""),
+    ("adversarial_drift", "drift %", "+z.1f"),
     ("parameter_ratio", "D/G", ".3g"),
     ("generator_complexity", "G", ".0f"),
     ("discriminator_complexity", "D", ".0f"),
     ("OBJECTIVE", "", ".4g"),
-    ("grey_skill", "grey_skill", "+.3f"),
-    ("colorfulness_gap", "colorfulness gap", "+.1f"),
+    ("grey_skill", "grey_skill", "+z.3f"),
+    ("colorfulness_gap", "colour gap", "+z.1f"),
     ("generator_lr", "G rate", ".1e"),
     ("discriminator_lr", "D rate", ".1e"),
     ("adversarial_factor", "factor", ".2g"),
     ("epochs", "epochs", ".3g"),
-    ("seconds", "minutes", ".1f"),
-    ("why", "why", ""),
+    ("seconds", "min", ".1f"),
 )
 
 
@@ -117,8 +117,8 @@ def drift_words(row: dict[Any, Any]) -> str:
         return "drift not measured"
     low, high = (row.get(f"adversarial_drift_{end}", math.nan) for end in ("low", "high"))
     if _missing(low) or _missing(high):
-        return f"drift {drift:+.1f} %, its interval not determined"
-    return f"drift {drift:+.1f} % (90 % interval {low:+.1f} to {high:+.1f})"
+        return f"drift {drift:+z.1f} %, its interval not determined"
+    return f"drift {drift:+z.1f} % (90 % interval {low:+z.1f} to {high:+z.1f})"
 
 
 def predictor_rows(balance: Balance) -> list[tuple[str, str, str]]:
@@ -132,9 +132,10 @@ def predictor_rows(balance: Balance) -> list[tuple[str, str, str]]:
         )
         crossing = balance.crossings[correlation.name]
         value = (
-            f"{crossing.ratio:.2g} ({crossing.low:.2g} to {crossing.high:.2g})"
-            if crossing.determined
-            else f"not determined: {crossing.reason}"
+            f"not determined: {crossing.reason}"
+            if crossing.ratio is None or crossing.low is None or crossing.high is None
+            else f"{ratio_words(crossing.ratio)} "
+            f"({ratio_words(crossing.low)} to {ratio_words(crossing.high)})"
         )
         rows.append((RATIO_NAMES[correlation.name], rho, value))
     return rows

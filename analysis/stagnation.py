@@ -156,7 +156,10 @@ def finite_points(
 
 def _as_floats(values: Sequence[float | None]) -> FloatArray:
     """Convert to float64 with NaN for whatever is no real number."""
-    return np.array([_as_float(v) for v in values], dtype=np.float64)
+    try:
+        return np.array(values, dtype=np.float64)  # None becomes NaN
+    except (TypeError, ValueError, OverflowError):
+        return np.array([_as_float(v) for v in values], dtype=np.float64)
 
 
 def _as_float(value: object) -> float:
