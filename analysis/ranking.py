@@ -2,14 +2,15 @@
 
 Trials are ordered by, in this sequence:
 
-1. state: complete, pruned, running, failed; among the complete ones those whose colours satisfy the
-   guards (`feasible`) first;
+1. standing: trials that ended and whose colours satisfy the guards (`feasible`) before trials that
+   ended and break one, of each the complete before the pruned; then running, then failed;
 2. trend of the adversarial loss: stagnant, unclear, then rising and falling alike;
 3. score, lower is better: the weighted sum of three costs,
    - drift: |adversarial drift| / 10 %, so 1 is the largest drift that still counts as stagnant;
    - ratio: |log2(parameter ratio / target ratio)|, so 1 is double or half the target;
    - objective: distance from the best complete trial in units of the distance between the best and
-     the median one, so 0 is the best and 1 an ordinary trial;
+     the median one, so 0 is the best and 1 an ordinary trial; a configuration that was trained
+     again counts with the mean over its repeats;
    a cost that is unknown counts as 3;
 4. order of start.
 """
@@ -25,6 +26,7 @@ import pandas as pd
 
 from analysis.columns import badness
 from analysis.errors import RunFolderError
+from analysis.repeats import ranked_objective
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,7 +34,9 @@ FloatArray = npt.NDArray[np.float64]
 REPORT_TARGET_RATIO = 0.8
 UNKNOWN_COST = 3.0
 _DRIFT_UNIT_PERCENT = 10.0
-_STATE_ORDER = {"complete": 0, "pruned": 2, "running": 3, "failed": 4}
+_STATE_ORDER = {"complete": 0, "pruned": 1, "running": 4, "failed": 5}
+#: what breaking a guard adds to the standing of a trial that has ended
+_INFEASIBLE = 2
 _TREND_ORDER = {"stagnant": 0, "unclear": 1, "rising": 2, "falling": 2}
 
 
@@ -85,7 +89,7 @@ def costs_of(trials: pd.DataFrame, *, objective: str, target_ratio: float) -> Co
         drift=np.abs(_column(trials, "adversarial_drift")) / _DRIFT_UNIT_PERCENT,
         ratio=np.abs(np.log2(ratio / target_ratio)),
         objective=_objective_cost(
-            badness(objective, _column(trials, objective)),
+            badness(objective, _ranked(trials, objective)),
             complete=(trials["state"] == "complete").to_numpy(dtype=bool),
         ),
     )
@@ -94,9 +98,9 @@ def costs_of(trials: pd.DataFrame, *, objective: str, target_ratio: float) -> Co
 def order_of(trials: pd.DataFrame, score: FloatArray) -> npt.NDArray[np.intp]:
     """Positions of the trials in the order of their ranks."""
     state = trials["state"].map(_STATE_ORDER).to_numpy(dtype=np.int64)
-    infeasible = (state == 0) & ~trials["feasible"].to_numpy(dtype=bool)
+    infeasible = (state <= 1) & ~trials["feasible"].to_numpy(dtype=bool)
     trend = trials["adversarial_trend"].map(_TREND_ORDER).to_numpy(dtype=np.int64)
-    return np.lexsort((np.arange(len(trials)), score, trend, state + infeasible))
+    return np.lexsort((np.arange(len(trials)), score, trend, state + _INFEASIBLE * infeasible))
 
 
 def _objective_cost(bad: FloatArray, *, complete: npt.NDArray[np.bool_]) -> FloatArray:
@@ -107,6 +111,12 @@ def _objective_cost(bad: FloatArray, *, complete: npt.NDArray[np.bool_]) -> Floa
     unit = float(np.median(known)) - best
     cost = np.zeros(bad.size) if unit <= 0 else (bad - best) / unit
     return np.where(np.isfinite(bad), np.maximum(cost, 0.0), math.nan)
+
+
+def _ranked(trials: pd.DataFrame, objective: str) -> FloatArray:
+    if objective not in trials:
+        return _column(trials, objective)
+    return np.asarray(ranked_objective(trials, objective), dtype=np.float64)
 
 
 def _column(trials: pd.DataFrame, name: str) -> FloatArray:

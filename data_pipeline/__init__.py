@@ -1,1 +1,1 @@
-"""Photos in, CIELAB tensors out: scan, filter, cache, split and batch. Imports none of our other packages."""
+"""Photos in, CIELAB tensors out: scan, filter, cache, split, batch. Imports none of ours."""

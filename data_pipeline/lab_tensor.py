@@ -15,7 +15,7 @@ AB_SCALE = 127.0
 
 
 def normalise_lab(lab_N3HW: Tensor) -> tuple[Tensor, Tensor]:
-    """Split Lab into what the networks see: L_N1HW in [-1, 1] and ab_N2HW in about [-0.85, 0.78]."""
+    """Split Lab into what networks see: L_N1HW in [-1, 1], ab_N2HW in about [-0.85, 0.78]."""
     return lab_N3HW[:, :1] / L_HALF_RANGE - 1.0, lab_N3HW[:, 1:] / AB_SCALE
 
 
@@ -30,24 +30,29 @@ def srgb_to_linear(rgb: Tensor) -> Tensor:
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
-    """Apply the sRGB transfer curve; values in [0, 1], negative light is kept on the linear branch."""
+    """Apply the sRGB transfer curve to [0, 1]; negative light stays on the linear branch."""
     curved = 1.055 * linear.clamp_min(0.0031308) ** (1.0 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, linear * 12.92, curved)
 
 
 def rgb_to_lab(rgb_N3HW: Tensor) -> Tensor:
     """Convert sRGB in [0, 1] to Lab; both (N, 3, H, W)."""
-    matrix = rgb_N3HW.new_tensor(RGB_TO_XYZ / WHITE_D65[:, None])
-    xyz = torch.einsum("ij,njhw->nihw", matrix, srgb_to_linear(rgb_N3HW))
+    return linear_to_lab(srgb_to_linear(rgb_N3HW))
+
+
+def linear_to_lab(linear_N3HW: Tensor) -> Tensor:
+    """Convert linear-light RGB in [0, 1] to Lab; both (N, 3, H, W)."""
+    matrix = linear_N3HW.new_tensor(RGB_TO_XYZ / WHITE_D65[:, None])
+    xyz = torch.einsum("ij,njhw->nihw", matrix, linear_N3HW)
     cube_root = xyz.clamp_min(DELTA**3) ** (1.0 / 3.0)
-    x, y, z = torch.where(
-        xyz > DELTA**3, cube_root, xyz / (3 * DELTA**2) + 4.0 / 29.0
-    ).unbind(dim=1)
+    x, y, z = torch.where(xyz > DELTA**3, cube_root, xyz / (3 * DELTA**2) + 4.0 / 29.0).unbind(
+        dim=1
+    )
     return torch.stack([116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)], dim=1)
 
 
 def lab_to_linear(lab_N3HW: Tensor) -> Tensor:
-    """Convert Lab to linear-light RGB, (N, 3, H, W); values outside [0, 1] lie outside the sRGB gamut."""
+    """Convert Lab to linear-light RGB, (N, 3, H, W); outside [0, 1] it is outside sRGB."""
     L, a, b = lab_N3HW.unbind(dim=1)
     y = (L + 16.0) / 116.0
     f = torch.stack([y + a / 500.0, y, y - b / 200.0], dim=1)

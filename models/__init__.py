@@ -1,1 +1,1 @@
-"""Generator, discriminator, their adversarial training, colour metrics, checkpoints, bundles and colorizing."""
+"""Networks, their adversarial training, colour metrics, checkpoints, bundles and colorizing."""

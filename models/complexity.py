@@ -30,8 +30,8 @@ def generator_multiply_adds(complexity: int, image_size: int) -> int:
     # A 4x4 kernel costs 16 per pair of channels and output pixel (stride-2 convolution) or input
     # pixel (its transpose); both are the pixels of the smaller side.
     inc, out = 9 * c * pixels, 18 * c * pixels
-    downs = sum(16 * c * c * pixels // 4**k for k in range(1, 6))
-    ups = 16 * c * c * pixels // 4**5 + sum(32 * c * c * pixels // 4**k for k in range(1, 5))
+    downs = sum(16 * c * c * (pixels >> 2 * k) for k in range(1, 6))
+    ups = 16 * c * c * (pixels >> 10) + sum(32 * c * c * (pixels >> 2 * k) for k in range(1, 5))
     return inc + downs + ups + out
 
 
@@ -39,8 +39,8 @@ def discriminator_multiply_adds(complexity: int, image_size: int) -> int:
     """Multiply-adds of one forward pass of the discriminator for one photo."""
     c, pixels = complexity, image_size**2
     inc, linear = 27 * c * pixels, c * pixels
-    downs = sum(16 * c * c * pixels // 4**k for k in range(1, 4))
-    ups = 16 * c * c * pixels // 4**3 + sum(32 * c * c * pixels // 4**k for k in range(1, 3))
+    downs = sum(16 * c * c * (pixels >> 2 * k) for k in range(1, 4))
+    ups = 16 * c * c * (pixels >> 6) + sum(32 * c * c * (pixels >> 2 * k) for k in range(1, 3))
     return inc + downs + ups + linear
 
 

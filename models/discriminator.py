@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import down_block, input_block, last_up_block, up_block
-from models.generator import check_side
+from models.sides import check_side
 
 N_HALVINGS = 3
 
 
 class Discriminator(nn.Module):
-    """Maps L_N1HW and ab_N2HW, both in [-1, 1], to logits_N1; the probability of real is their sigmoid.
+    """Maps L_N1HW and ab_N2HW, both in [-1, 1], to logits_N1 whose sigmoid is the chance of real.
 
     It has `128 c^2 + 37 c + c d^2 + 1` parameters for width (complexity) c and side d. The last,
     flat linear layer alone has `c d^2 + 1` of them, so its size fixes the image size.
@@ -36,6 +36,7 @@ class Discriminator(nn.Module):
         self.linear = nn.Linear(complexity * image_size**2, 1)
 
     def forward(self, L_N1HW: Tensor, ab_N2HW: Tensor) -> Tensor:
+        """Judge photos: (N, 1, H, W) and (N, 2, H, W) to logits (N, 1)."""
         skips: list[Tensor] = []
         x = self.inc(torch.cat([L_N1HW, ab_N2HW], dim=1))
         for down in self.downs:

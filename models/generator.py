@@ -8,21 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from data_pipeline.errors import InputError
 from models.blocks import down_block, input_block, last_up_block, up_block
 
 N_HALVINGS = 5
-SIDE_MULTIPLE = 2**N_HALVINGS
-
-
-def check_side(side: int, name: str = "image_size") -> None:
-    """Raise InputError unless `side` (pixels) can be halved five times without a remainder."""
-    if side < SIDE_MULTIPLE or side % SIDE_MULTIPLE:
-        lower = max(SIDE_MULTIPLE, side // SIDE_MULTIPLE * SIDE_MULTIPLE)
-        raise InputError(
-            f"{name} must be a positive multiple of {SIDE_MULTIPLE} pixels, but got {side}; "
-            f"use {lower} or {lower + SIDE_MULTIPLE}"
-        )
 
 
 class Generator(nn.Module):
@@ -46,6 +34,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, L_N1HW: Tensor) -> Tensor:
+        """Colour photos: (N, 1, H, W) to (N, 2, H, W)."""
         skips: list[Tensor] = []
         x = self.inc(L_N1HW)
         for down in self.downs:

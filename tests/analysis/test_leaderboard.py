@@ -52,7 +52,7 @@ def test_state_guards_and_trend_come_before_the_score(tmp_path: Path) -> None:
         {"adversarial_trend": "stagnant", "ab_swd": 0.2},
     )
     board = build_leaderboard(run)
-    assert order_of(board) == ["0007", "0006", "0004", "0005", "0003", "0002", "0001", "0000"]
+    assert order_of(board) == ["0007", "0006", "0004", "0005", "0002", "0003", "0001", "0000"]
     assert board["rank"].tolist() == list(range(1, 9))
     assert list(board.columns[: len(LEADERBOARD_COLUMNS)]) == list(LEADERBOARD_COLUMNS)
 

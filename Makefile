@@ -1,0 +1,59 @@
+# What a person and CI run. Everything happens in .venv; `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# make search [IMAGES=DIR] [NAME=first]
+IMAGES ?=
+RUNS ?= runs
+NAME ?= first-$(shell date +%Y%m%d-%H%M%S)
+RUN := $(RUNS)/$(NAME)
+SEARCH := --image-size 64 --trials 8 --max-epochs 6
+
+.PHONY: help install search test test-slow lint types check clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+install: $(INSTALLED) ## make .venv and install chromatune into it
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+search: $(INSTALLED) ## a small, whole search: leaderboard, report, bundle, one photo in colour
+	$(BIN)/chromatune search $(if $(IMAGES),--images '$(IMAGES)') $(SEARCH) \
+		--name '$(NAME)' --runs-dir '$(RUNS)'
+	$(BIN)/chromatune leaderboard '$(RUN)'
+	$(BIN)/chromatune report '$(RUN)' --out '$(RUN)/report.html'
+	$(BIN)/chromatune export '$(RUN)' --out '$(RUN)/bundle'
+	$(BIN)/chromatune data sample '$(or $(IMAGES),synthetic:1)' --out '$(RUN)/sample.png'
+	$(BIN)/chromatune colorize '$(RUN)/bundle' '$(RUN)/sample.png' --compare --out '$(RUN)/colour'
+	@echo "look at $(RUN)/report.html and $(RUN)/colour/sample.png"
+
+test: $(INSTALLED) browser ## all tests but the slow ones
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(INSTALLED) browser ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+.PHONY: browser
+browser: # headless Chromium for the tests of the report
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null \
+	  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null \
+	  || echo "no Chromium: the browser tests will be skipped"
+
+lint: $(INSTALLED) ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## mypy --strict
+	$(BIN)/mypy
+
+check: lint types test ## what CI runs first
+
+clean: ## remove .venv and caches of the tools
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

@@ -1,0 +1,76 @@
+"""Checkpoints: `state_dict`s, plain settings and the step; written atomically, never unpickled."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data_pipeline.errors import InputError
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` (tensors and plain values) so that `path` is always whole: old or new.
+
+    Raises OSError, with the system's own words, when the disk is full or the folder unwritable.
+    """
+    # Through memory: torch hides the system's error when it writes to a full disk itself.
+    content = BytesIO()
+    torch.save({"format": FORMAT, **state}, content)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote, onto the CPU, with `weights_only=True`.
+
+    Raises InputError when the file is missing, damaged, of another format or holds code.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"a checkpoint must exist at {path}, but there is none") from None
+    except OSError as error:
+        raise InputError(f"{path} must be a readable file, but: {error.strerror}") from error
+    try:
+        state = _parse(content)
+    except pickle.UnpicklingError as error:
+        # torch's own message would advise to load it without `weights_only`.
+        raise InputError(
+            f"{path} must hold tensors and plain values only, but holds something else; "
+            "it was not loaded, delete it unless you know where it comes from"
+        ) from error
+    except Exception as error:  # whatever zip, pickle and torch make of arbitrary bytes
+        raise InputError(
+            f"{path} must be a whole checkpoint, but is damaged; restore it from a copy, or "
+            "delete it to start over"
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        found = state.get("format") if isinstance(state, dict) else type(state).__name__
+        raise InputError(
+            f"{path} must be a checkpoint of format {FORMAT}, but got {found!r}; "
+            "a newer chromatune may have written it"
+        )
+    return state
+
+
+def _parse(content: bytes) -> Any:
+    # torch ignores the checksums that it writes: without this, flipped bits become weights.
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+    return torch.load(BytesIO(content), map_location="cpu", weights_only=True)

@@ -1,0 +1,170 @@
+"""New chroma for a photo's pixels at their own lightness, exactly, tile by tile.
+
+The lightness L* of each pixel stays; a* and b* come from a `ChromaField`. Colours outside sRGB get
+less chroma at the same lightness and hue, and are counted. This is the exact conversion of
+`data_pipeline.lab` written for tiles that stay in the processor's cache: with f = (L* + 16) / 116
+the cube roots of X and Z are f + a*/500 and f - b*/200, which are linear in f wherever a* and b*
+are linear in L*.
+
+Shapes: R and C are a tile's rows and columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from data_pipeline.lab import RGB_TO_XYZ, WHITE_D65
+from models.colorize_field import ChromaField, enlarge_columns, enlarge_rows, small_products
+from models.colorize_light import Light, PixelArray, cube, luminance_and_root
+
+FloatArray = npt.NDArray[np.float32]
+
+TILE_COLUMNS = 4096
+TILE_PIXELS = 2**17
+
+# linear light in 65536 steps is fine enough for 8 bits: 20 steps for the first, steepest code
+_STEPS = 65536
+_TO_STEPS: FloatArray = (np.linalg.inv(RGB_TO_XYZ / WHITE_D65[:, None]) * _STEPS).astype(np.float32)
+# slopes of the sRGB transfer curve at black and white
+_SLOPE_AT_BLACK, _SLOPE_AT_WHITE = 12.92, 1.055 / 2.4
+_N_BISECTIONS = 5
+
+
+def recolor(
+    read: Callable[[int, int, int, int], PixelArray],
+    write: Callable[[int, int, PixelArray], None],
+    field: ChromaField,
+    light: Light | None = None,
+) -> int:
+    """Give all pixels of a photo the chroma of `field`; return how many had to be reduced to sRGB.
+
+    `read(top, bottom, left, right)` returns a tile, and `write(top, left, tile)` takes its sRGB
+    (R, C, 3) of the same depth. Each tile is read before it is written, so both may be one image.
+    `light` tells the luminance of codes that are not those of sRGB.
+    """
+    roots_4hw = _root_planes(field)
+    n_reduced = 0
+    for left in range(0, field.width, TILE_COLUMNS):
+        right = min(left + TILE_COLUMNS, field.width)
+        columns_h4C = enlarge_columns(roots_4hw, field.width, left, right)
+        n_rows = max(1, TILE_PIXELS // (right - left))
+        for top in range(0, field.height, n_rows):
+            bottom = min(top + n_rows, field.height)
+            planes_R4C = enlarge_rows(columns_h4C, field.height, top, bottom)
+            tile, n = _recolor_tile(read(top, bottom, left, right), planes_R4C, light)
+            write(top, left, tile)
+            n_reduced += n
+    return n_reduced
+
+
+def _root_planes(field: ChromaField) -> FloatArray:
+    """Factors and terms (4, h, w) that make the cube roots of X and Z of f.
+
+    With a* = slope L* + offset and L* = 116 f - 16 the first is
+    f + a*/500 = (1 + 116/500 slope) f + (offset - 16 slope)/500, and likewise f - b*/200.
+    """
+    a_slope, a_offset, b_slope, b_offset = field.planes_4hw
+    planes = [
+        1 + 116 / 500 * a_slope,
+        (a_offset - 16 * a_slope) / 500,
+        1 - 116 / 200 * b_slope,
+        (16 * b_slope - b_offset) / 200,
+    ]
+    return np.stack(planes).astype(np.float32, copy=False)
+
+
+def _recolor_tile(
+    tile: PixelArray, planes_R4C: FloatArray, light: Light | None
+) -> tuple[PixelArray, int]:
+    n_rows, n_columns = tile.shape[:2]
+    xyz = np.empty((3, n_rows, n_columns), np.float32)
+    xyz[1], fy = luminance_and_root(tile, light)
+    x_root, z_root = planes_R4C[:, 0] * fy, planes_R4C[:, 2] * fy
+    x_root += planes_R4C[:, 1]
+    z_root += planes_R4C[:, 3]
+    cube(x_root, out=xyz[0])
+    cube(z_root, out=xyz[2])
+    steps_3n = small_products(_TO_STEPS, xyz.reshape(3, -1))
+    # a channel that leaves its range by less than half a code rounds to the range's end
+    half_code = 0.5 * _STEPS / (256**tile.dtype.itemsize - 1)
+    lowest, highest = -half_code / _SLOPE_AT_BLACK, _STEPS + half_code / _SLOPE_AT_WHITE
+    n_reduced = 0
+    least, most = float(steps_3n.min()), float(steps_3n.max())
+    if least < lowest or most > highest:
+        outside = np.flatnonzero((steps_3n.min(axis=0) < lowest) | (steps_3n.max(axis=0) > highest))
+        steps_3n[:, outside] = _reduce_to_gamut(
+            *(plane.ravel()[outside] for plane in (fy, x_root, z_root))
+        )
+        n_reduced = len(outside)
+    if least < 0 or most > _STEPS - 1:
+        np.clip(steps_3n, 0, _STEPS - 1, out=steps_3n)
+    encode = _encode_8 if tile.dtype == np.uint8 else _encode_16
+    return encode(steps_3n.reshape(xyz.shape)), n_reduced
+
+
+def _reduce_to_gamut(fy: FloatArray, x_root: FloatArray, z_root: FloatArray) -> FloatArray:
+    """Linear light, (3, n) in steps, of n colours outside sRGB with the chroma that sRGB allows.
+
+    Lightness and hue stay: the colour moves towards the grey of its lightness, which is inside.
+    """
+    x_per_chroma, z_per_chroma = x_root - fy, z_root - fy
+    xyz = np.empty((3, len(fy)), np.float32)
+    cube(fy, out=xyz[1])
+
+    def light(chroma: FloatArray) -> FloatArray:
+        cube(fy + chroma * x_per_chroma, out=xyz[0])
+        cube(fy + chroma * z_per_chroma, out=xyz[2])
+        return small_products(_TO_STEPS, xyz)
+
+    def excess(rgb: FloatArray) -> FloatArray:
+        beyond: FloatArray = np.maximum(rgb.max(axis=0) - _STEPS, -rgb.min(axis=0))
+        return beyond
+
+    inside, outside = np.zeros_like(fy), np.ones_like(fy)
+    excess_inside, excess_outside = excess(light(inside)), excess(light(outside))
+    for _ in range(_N_BISECTIONS):
+        middle = (inside + outside) * np.float32(0.5)
+        excess_middle = excess(light(middle))
+        is_outside = excess_middle > 0
+        inside = np.where(is_outside, inside, middle)
+        excess_inside = np.where(is_outside, excess_inside, excess_middle)
+        outside = np.where(is_outside, middle, outside)
+        excess_outside = np.where(is_outside, excess_middle, excess_outside)
+    # the edge lies where the straight line between the two excesses is zero
+    span = np.maximum(excess_outside - excess_inside, np.float32(1e-6))
+    share = np.clip(-excess_inside / span, 0, 1)
+    return light(inside + (outside - inside) * share)
+
+
+def _encode_8(steps_3RC: FloatArray) -> npt.NDArray[np.uint8]:
+    """Apply the sRGB transfer curve to linear light in [0, _STEPS): (R, C, 3) of 8 bits."""
+    codes = cv2.LUT(steps_3RC.astype(np.uint16).reshape(3, -1), _code_table())
+    merged: npt.NDArray[np.uint8] = cv2.merge(list(codes.reshape(steps_3RC.shape)))
+    return merged
+
+
+def _encode_16(steps_3RC: FloatArray) -> npt.NDArray[np.uint16]:
+    """Apply the sRGB transfer curve to linear light in [0, _STEPS): (R, C, 3) of 16 bits."""
+    linear = steps_3RC * np.float32(1 / (_STEPS - 1))
+    curved = np.where(
+        linear <= 0.0031308,
+        linear * np.float32(12.92),
+        np.float32(1.055) * cv2.pow(linear, 1 / 2.4) - np.float32(0.055),
+    )
+    codes = np.clip(curved * np.float32(65535) + np.float32(0.5), 0, 65535)
+    merged: npt.NDArray[np.uint16] = cv2.merge(list(codes)).astype(np.uint16)
+    return merged
+
+
+@cache
+def _code_table() -> npt.NDArray[np.uint8]:
+    """The 8-bit sRGB code of each step of linear light, (1, _STEPS)."""
+    linear = (np.arange(_STEPS) + 0.5) / _STEPS
+    curved = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    codes: npt.NDArray[np.uint8] = np.rint(curved * 255).astype(np.uint8)
+    return codes[None]

@@ -1,0 +1,232 @@
+"""The configuration of a search: frozen, typed, checked before data, Ray or a GPU is touched."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import yaml
+
+from data_pipeline.errors import InputError
+from models.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, Guard, Objective
+from models.sides import check_side
+from search.space import DEFAULT_SPACE, SearchSpace
+
+DEVICE_NAMES = ("auto", "cuda", "mps", "cpu")
+FITS = ("crop", "squash")
+_Nested = TypeVar("_Nested")
+SYNTHETIC_SOURCE = "synthetic:600"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """Asynchronous successive halving (ASHA) on the objective."""
+
+    enabled: bool = True
+    #: epochs that every trial may train
+    grace_epochs: int = 2
+    #: of so many trials that reach a rung, one goes on
+    reduction_factor: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthStops:
+    """Stops for trainings that are ill, whatever the objective says; see `search.health`."""
+
+    #: windows in a row with both probabilities near 0.5 after which the discriminator gave up;
+    #: 0 never stops for it
+    gave_up_windows: int = 0
+    #: windows over which a high adversarial loss must climb before the discriminator has won;
+    #: 0 never stops for it
+    won_windows: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """Everything that a search needs to know."""
+
+    #: name of the run, and of its folder and its study
+    name: str
+    #: a folder of photos, `kaggle:OWNER/NAME` or `synthetic:COUNT`
+    images: str = SYNTHETIC_SOURCE
+    #: number of trials that must end
+    trials: int = 20
+    #: epochs of a trial that is not stopped early
+    max_epochs: int = 10
+    #: pixels a side, a multiple of 32
+    image_size: int = 128
+    #: photos a training step
+    batch_size: int = 16
+    #: how a photo becomes square: crop its centre, or squash it as the report did
+    fit: Literal["crop", "squash"] = "crop"
+    #: trials at the same time; null: as many as the machine or cluster has room for
+    concurrency: int | None = None
+    device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
+    #: trials that share one GPU
+    trials_per_gpu: int = 1
+    #: stop asking for trials after so many seconds; null: no limit
+    time_budget_sec: float | None = None
+    seed: int = 0
+    #: validation metric to optimise
+    objective: str = DEFAULT_OBJECTIVE
+    #: bounds that an epoch must satisfy to count
+    guards: tuple[str, ...] = DEFAULT_GUARDS
+    #: share of the photos held out for validation, by content
+    validation_fraction: float = 0.1
+    #: validate on so many of them at most
+    max_validation_photos: int = 128
+    #: how often a trial whose process died is started again from its checkpoint
+    max_retries: int = 2
+    #: ask the report's own configurations first
+    known_points: bool = True
+    #: points to ask first instead, each naming values of some sampled settings
+    points: tuple[dict[str, Any], ...] = ()
+    #: after the search the best so many configurations train again ...
+    finalists: int = 0
+    #: ... so many times each with fresh seeds, at full length
+    repeats: int = 3
+    #: end the search when so many trials in a row brought no better one; null: never
+    patience_trials: int | None = None
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    health: HealthStops = field(default_factory=HealthStops)
+    #: sampled and fixed training settings, as in `search.space`
+    space: dict[str, Any] = field(default_factory=lambda: dict(DEFAULT_SPACE))
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", self.name):
+            raise InputError(
+                "name must be 1 to 100 letters, digits, '.', '_' or '-' and start with a letter "
+                f"or digit, but got {self.name!r}"
+            )
+        check_side(self.image_size)
+        for name in ("trials", "max_epochs", "trials_per_gpu", "max_validation_photos"):
+            _check_whole(name, getattr(self, name), 1)
+        _check_whole("batch_size", self.batch_size, 2)
+        for name in ("seed", "max_retries", "finalists"):
+            _check_whole(name, getattr(self, name), 0)
+        _check_whole("repeats", self.repeats, 1)
+        for name in ("gave_up_windows", "won_windows"):
+            _check_whole(f"health.{name}", getattr(self.health, name), 0)
+        if self.patience_trials is not None:
+            _check_whole("patience_trials", self.patience_trials, 1)
+        if self.finalists > self.trials:
+            raise InputError(
+                f"finalists must not outnumber the trials ({self.trials}), but got {self.finalists}"
+            )
+        if self.concurrency is not None:
+            _check_whole("concurrency", self.concurrency, 1)
+        _check_choice("device", self.device, DEVICE_NAMES)
+        _check_choice("fit", self.fit, FITS)
+        if self.time_budget_sec is not None and not self.time_budget_sec > 0:
+            raise InputError(f"time_budget_sec must be above 0, but got {self.time_budget_sec}")
+        if not 0.0 < self.validation_fraction < 1.0:
+            raise InputError(
+                "validation_fraction must be above 0 and below 1, "
+                f"but got {self.validation_fraction}"
+            )
+        _check_whole("early_stopping.grace_epochs", self.early_stopping.grace_epochs, 1)
+        _check_whole("early_stopping.reduction_factor", self.early_stopping.reduction_factor, 2)
+        self.make_objective()
+        self._check_points()
+
+    def _check_points(self) -> None:
+        space = self.make_space()
+        for point in self.points:
+            for name, value in point.items():
+                if name not in space.sampled or not space.sampled[name].contains(value):
+                    raise InputError(
+                        f"points must name values inside the search space, but got {name}: "
+                        f"{value!r}; widen the range of {name} in space"
+                    )
+
+    def make_objective(self) -> Objective:
+        """The objective with its guards."""
+        return Objective(self.objective, tuple(Guard.parse(text) for text in self.guards))
+
+    def make_space(self) -> SearchSpace:
+        """The search space, with this configuration's image and batch size where it names none."""
+        return SearchSpace.parse(
+            {"image_size": self.image_size, "batch_size": self.batch_size, **self.space}
+        )
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from plain values; unknown keys raise InputError and list the valid ones."""
+        values = dict(values)
+        _check_keys("configuration", values, cls)
+        if "early_stopping" in values:
+            values["early_stopping"] = _nested(
+                "early_stopping", values["early_stopping"], EarlyStopping
+            )
+        if "health" in values:
+            values["health"] = _nested("health", values["health"], HealthStops)
+        if "points" in values:
+            values["points"] = _points(values["points"])
+        if "guards" in values:
+            guards = values["guards"]
+            if not isinstance(guards, list | tuple) or not all(isinstance(g, str) for g in guards):
+                raise InputError(f"guards must be a list of texts, but got {guards!r}")
+            values["guards"] = tuple(guards)
+        if not isinstance(values.get("space", {}), dict):
+            raise InputError(f"space must be a mapping, but got {values['space']!r}")
+        for name in ("name", "images"):
+            if not isinstance(values.get(name, ""), str):
+                raise InputError(f"{name} must be a text, but got {values[name]!r}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold, fully resolved."""
+        plain = asdict(self)
+        plain["guards"] = list(self.guards)
+        plain["points"] = list(self.points)
+        plain["space"] = self.make_space().to_plain()
+        return plain
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Read a configuration file; raises InputError unless it is a YAML mapping."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"the configuration file must be readable, but got {path}: {error.strerror}"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} must be YAML, but: {reason}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold a YAML mapping, but got {type(values).__name__}")
+    return values
+
+
+def _check_keys(what: str, values: dict[str, Any], cls: type) -> None:
+    valid = [f.name for f in fields(cls)]
+    if unknown := sorted(map(str, set(values) - set(valid))):
+        raise InputError(
+            f"{what} keys must be among {', '.join(valid)}, but got {', '.join(unknown)}"
+        )
+
+
+def _nested(name: str, value: Any, cls: type[_Nested]) -> _Nested:
+    if not isinstance(value, dict):
+        raise InputError(f"{name} must be a mapping, but got {value!r}")
+    _check_keys(name, value, cls)
+    return cls(**value)
+
+
+def _points(value: Any) -> tuple[dict[str, Any], ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(point, dict) for point in value):
+        raise InputError(f"points must be a list of mappings, but got {value!r}")
+    return tuple(value)
+
+
+def _check_whole(name: str, value: Any, low: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < low:
+        raise InputError(f"{name} must be a whole number of at least {low}, but got {value!r}")
+
+
+def _check_choice(name: str, value: Any, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise InputError(f"{name} must be one of {', '.join(valid)}, but got {value!r}")

@@ -1,0 +1,166 @@
+"""Runs a search: photos, study and ledger on one side, Ray Tune on the other."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from search.config import SearchConfig
+from search.ledger import Ledger
+from search.photos import SearchPhotos
+from search.progress import Progress
+from search.resources import Slots, plan_slots
+from search.run_folder import RunFolder
+
+OBJECT_STORE_BYTES = 256 * 1024**2
+
+
+class AllTrialsFailedError(RuntimeError):
+    """No trial of the search came to a result."""
+
+
+def run_search(
+    run: RunFolder,
+    config: SearchConfig,
+    ledger: Ledger,
+    photos: SearchPhotos,
+    *,
+    address: str | None,
+    progress: Progress,
+) -> None:
+    """Run trials until the asked number has ended; the run's folder holds what they learnt.
+
+    Raises KeyboardInterrupt when interrupted, with the run left resumable, and
+    AllTrialsFailedError when no trial came to a result.
+    """
+    if ledger.remaining:
+        _start_ray(address)
+        import ray
+
+        try:
+            resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+            slots = plan_slots(
+                config,
+                cpus=resources.get("CPU", 1.0),
+                gpus=resources.get("GPU", 0.0),
+                trials=ledger.remaining,
+            )
+            with progress.trials(ledger, slots):
+                _tune(run, config, ledger, photos, slots, progress)
+        finally:
+            ray.shutdown()
+    if ledger.ended and all(ended.state == "failed" for ended in ledger.ended.values()):
+        reason = next(iter(ledger.ended.values())).reason
+        raise AllTrialsFailedError(f"all {len(ledger.ended)} trials failed; the first: {reason}")
+
+
+#: settings of Ray and Torch that are read when these are imported, by the driver and by workers
+_ENVIRONMENT = {
+    # The command line handles signals; Ray's handlers would print stack traces.
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # The ledger is what a search resumes from; Tune's own snapshots and logs would only cost time.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Paths of a search stay relative to where it was started.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Operators that an Apple GPU lacks run on the CPU.
+    "PYTORCH_ENABLE_MPS_FALLBACK": "1",
+}
+
+
+def _start_ray(address: str | None) -> None:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address is None:
+        # Workers of a local cluster inherit the environment; a `runtime_env` costs them seconds.
+        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        # A stray cluster address in the environment must not take a local search elsewhere.
+        address = "local"
+    else:
+        options["runtime_env"] = {"env_vars": _ENVIRONMENT}
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    ray.init(address, **options)
+    # Ray puts a handler of its own in the place of the command line's.
+    signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def _tune(
+    run: RunFolder,
+    config: SearchConfig,
+    ledger: Ledger,
+    photos: SearchPhotos,
+    slots: Slots,
+    progress: Progress,
+) -> None:
+    from ray import tune
+
+    from search.searcher import Desk, LedgerSearcher, LedgerStopper
+    from search.trainable import ColorizerTrainable
+
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    logging.getLogger("ray.train").setLevel(logging.ERROR)
+    job = {
+        "trials_folder": str((run.path / "trials").resolve()),
+        "caches": {str(size): str(path) for size, path in photos.caches.items()},
+        "validation_fraction": config.validation_fraction,
+        "max_validation_photos": config.max_validation_photos,
+        "max_epochs": config.max_epochs,
+        "objective": config.objective,
+        "guards": list(config.guards),
+        "device": config.device,
+        "threads": slots.threads,
+    }
+    desk = Desk(
+        ledger,
+        on_start=progress.on_start,
+        on_report=progress.on_report,
+        on_end=progress.on_end,
+    )
+    started = time.monotonic()
+
+    def should_end() -> str | None:
+        budget = config.time_budget_sec
+        if budget is not None and time.monotonic() - started > budget:
+            return f"stopped by the time budget of {budget:g} s"
+        return None
+
+    bundle = {"CPU": slots.cpus_per_trial}
+    if slots.gpus_per_trial:
+        bundle["GPU"] = slots.gpus_per_trial
+    tuner = tune.Tuner(
+        tune.with_resources(ColorizerTrainable, tune.PlacementGroupFactory([bundle])),
+        tune_config=tune.TuneConfig(
+            search_alg=LedgerSearcher(desk, job),
+            num_samples=ledger.remaining,
+            max_concurrent_trials=slots.concurrency,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str((run.path / "ray").resolve()),
+            stop=LedgerStopper(desk, should_end),
+            failure_config=tune.FailureConfig(max_failures=config.max_retries),
+            # Trials write their own checkpoints, from which the ledger takes them up.
+            checkpoint_config=tune.CheckpointConfig(
+                checkpoint_frequency=0, checkpoint_at_end=False
+            ),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def resume_command(run_path: Path) -> str:
+    """The command line that goes on with an interrupted run."""
+    return f"chromatune search --resume --name {run_path.name} --runs-dir {run_path.parent}"

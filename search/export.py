@@ -1,0 +1,133 @@
+"""From a trial of a run to a bundle that people can use."""
+
+from __future__ import annotations
+
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from analysis.leaderboard import build_leaderboard
+from analysis.run import Run, open_run
+from data_pipeline.batches import load_batch
+from data_pipeline.cache import open_cache
+from data_pipeline.errors import InputError
+from data_pipeline.split import split_by_content
+from models.bundle import check_target, write_bundle
+from models.checkpoint import load_checkpoint
+from models.complexity import balance
+from models.generator import Generator
+from models.objective import METRICS
+from models.settings import TrainingSettings
+from models.validation import grey_baseline
+from search.run_folder import program_version
+
+_HYPERPARAMETERS = (
+    "generator_complexity",
+    "discriminator_complexity",
+    "generator_lr",
+    "discriminator_lr",
+    "adversarial_factor",
+    "discriminator_every",
+    "pretrain_epochs",
+    "batch_size",
+    "dropout",
+    "ema_images",
+    "seed",
+)
+
+
+def export_trial(folder: Path, out: Path, *, trial: str | None = None, force: bool = False) -> str:
+    """Write the generator of a trial's best epoch as a bundle; returns the trial's id.
+
+    Args:
+        folder: the run's folder.
+        out: where the bundle goes; must not exist unless `force`.
+        trial: the trial's id; None takes rank 1 of the leaderboard.
+        force: replace an existing bundle.
+
+    Raises InputError when the trial does not exist, has failed or has not ended.
+    """
+    run = open_run(folder)
+    check_target(out, force=force)
+    row = _choose(run, trial)
+    trial_id: str = row["trial_id"]
+    trial_folder = Path(folder) / "trials" / trial_id
+    checkpoint = load_checkpoint(trial_folder / "best.pt")
+    settings = TrainingSettings.from_dict(checkpoint["settings"])
+    generator = Generator(settings.generator_complexity, dropout=settings.dropout)
+    generator.load_state_dict(checkpoint["generator"])
+    sizes = balance(
+        settings.generator_complexity, settings.discriminator_complexity, settings.image_size
+    )
+    write_bundle(
+        out,
+        generator=generator.eval(),
+        config={
+            "image_size": settings.image_size,
+            "fit": run.config.get("fit", "crop"),
+            "dropout": settings.dropout,
+            "run": run.name,
+            "trial_id": trial_id,
+            "epoch": checkpoint["epoch"],
+            "hyperparameters": {name: getattr(settings, name) for name in _HYPERPARAMETERS},
+            "balance": {
+                "parameter_ratio": sizes.parameter_ratio,
+                "conv_parameter_ratio": sizes.conv_parameter_ratio,
+                "adversarial_drift": row.get("adversarial_drift"),
+                "adversarial_trend": row.get("adversarial_trend"),
+            },
+            "metrics": {name: checkpoint["metrics"].get(name) for name in METRICS},
+            "grey_metrics": _grey_metrics(run, settings.image_size),
+            "data": {key: run.data.get(key) for key in ("source", "photos", "train", "validation")},
+            "versions": {
+                "chromatune": program_version(),
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
+        },
+        samples_png=run.picture(trial_id, "samples.png"),
+        force=force,
+    )
+    return trial_id
+
+
+def _choose(run: Run, trial: str | None) -> dict[str, Any]:
+    board = build_leaderboard(run)
+    rows = {
+        str(record["trial_id"]): {str(key): value for key, value in record.items()}
+        for record in board.to_dict("records")
+    }
+    if trial is None:
+        for row in rows.values():
+            if row["state"] in ("complete", "pruned"):
+                return row
+        raise InputError(
+            f"export needs a trial that has ended, but {run.name} has none; wait for the search "
+            "or resume it"
+        )
+    wanted = trial.zfill(4) if re.fullmatch(r"\d+", trial) else trial
+    if wanted not in rows:
+        last = max(rows, default="none")
+        raise InputError(f"--trial must be a trial of the run (up to {last}), but got {trial!r}")
+    state = rows[wanted]["state"]
+    if state in ("failed", "running"):
+        why = rows[wanted].get("reason") or "it has not ended"
+        raise InputError(f"--trial must have ended well, but trial {wanted} is {state}: {why}")
+    return rows[wanted]
+
+
+def _grey_metrics(run: Run, image_size: int) -> dict[str, float] | None:
+    """The all-grey answer on the run's validation photos; None where their cache has gone."""
+    try:
+        cache = open_cache(Path(run.data["cache"][str(image_size)]))
+        split = split_by_content(
+            cache.hashes, validation_fraction=run.config["validation_fraction"]
+        )
+    except (InputError, KeyError, TypeError):
+        return None
+    rows = split.validation[: run.config.get("max_validation_photos", 128)]
+    batches = (load_batch(cache, rows[i : i + 32]) for i in range(0, len(rows), 32))
+    return grey_baseline(batches)

@@ -1,0 +1,268 @@
+"""The books of a search: which trials were asked, what they reported and how each ended.
+
+Every event goes to the Optuna study and to the run's folder, in an order that a kill at any moment
+cannot make untrue: a trial's row is written before the study is told, and a validation row after
+the losses that led to it. The ledger knows nothing of Ray.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
+from optuna.distributions import BaseDistribution
+from optuna.trial import Trial, TrialState
+
+from search.config import SearchConfig
+from search.health import diagnose
+from search.recovery import recover
+from search.run_folder import RunFolder, append_rows, utc_now, write_json
+from search.study import ASKED, distributions, enqueue_repeats, sampler_for, trial_id_of
+from search.trial_rows import ATTRIBUTES, OpenTrial, State, ended_row, started_row
+
+_TELL = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a trial ended, for the progress display."""
+
+    trial_id: str
+    state: State
+    reason: str | None
+    value: float | None
+    feasible: bool
+    seconds: float
+    #: the trial whose configuration this one trained again
+    repeat_of: str | None
+
+
+class Ledger:
+    """Asks for trials, takes their reports, tells their ends."""
+
+    def __init__(self, run: RunFolder, study: optuna.Study, config: SearchConfig) -> None:
+        self.run = run
+        self.study = study
+        self.config = config
+        self.objective = config.make_objective()
+        self.space = config.make_space()
+        self.distributions: dict[str, BaseDistribution] = distributions(self.space)
+        self.rows_path = run.path / "trials.jsonl"
+        self.open: dict[str, OpenTrial] = {}
+        self.ended: dict[str, Ended] = {}
+        #: why no more configurations are searched, although fewer than asked have ended
+        self.search_ended: str | None = None
+        self._interrupted = deque(recover(self))
+        self._note_convergence()
+
+    @property
+    def remaining(self) -> int:
+        """How many trainings are still to be started or taken up again, repeats included."""
+        return self._search_remaining + self._repeats_remaining
+
+    @property
+    def total(self) -> int:
+        """How many trainings there are in all, repeats included."""
+        return self.config.trials + self.config.finalists * self.config.repeats
+
+    @property
+    def _search_remaining(self) -> int:
+        if self.search_ended:
+            return sum(opened.repeat_of is None for opened in self._interrupted)
+        searched = sum(trial.repeat_of is None for trial in self._asked)
+        return max(0, self.config.trials - searched)
+
+    @property
+    def _repeats_remaining(self) -> int:
+        planned = self.config.finalists * self.config.repeats
+        return max(0, planned - sum(trial.repeat_of is not None for trial in self._asked))
+
+    @property
+    def _asked(self) -> list[Ended | OpenTrial]:
+        return [*self.ended.values(), *self.open.values()]
+
+    @property
+    def best(self) -> Ended | None:
+        """The best trial so far: feasible before infeasible, then by the objective."""
+        candidates = [ended for ended in self.ended.values() if ended.value is not None]
+        return min(candidates, key=self._badness, default=None)
+
+    @property
+    def waits_for_finalists(self) -> bool:
+        """Whether repeats will be asked once the trials that still run have ended."""
+        searching = any(opened.repeat_of is None for opened in self.open.values())
+        return bool(searching and self._repeats_remaining)
+
+    def ask(self) -> OpenTrial | None:
+        """Start the next trial, or take up an interrupted one; None when there is none (yet)."""
+        if self._interrupted:
+            opened = self._interrupted.popleft()
+        elif self._search_remaining:
+            opened = self._start()
+        elif self._repeats_remaining and not self.waits_for_finalists:
+            if not enqueue_repeats(self.study, self.finalists(), repeats=self.config.repeats):
+                return None
+            opened = self._start()
+        else:
+            return None
+        self.open[opened.trial_id] = opened
+        return opened
+
+    def finalists(self) -> list[Ended]:
+        """The best configurations of the search, best first, that are trained again."""
+        complete = [
+            ended
+            for ended in self.ended.values()
+            if ended.repeat_of is None and ended.state == "complete"
+        ]
+        return sorted(complete, key=self._badness)[: self.config.finalists]
+
+    def _badness(self, ended: Ended) -> tuple[bool, float]:
+        sign = 1.0 if self.objective.direction == "minimize" else -1.0
+        value = math.inf if ended.value is None else sign * ended.value
+        return (not ended.feasible, value)
+
+    def report(self, trial_id: str, report: dict[str, Any]) -> bool:
+        """Record an epoch's report; return whether the trial should stop."""
+        opened = self.open[trial_id]
+        if reason := report.get("failed"):
+            opened.stopped = ("failed", reason)
+            return True
+        # A trial that was taken up again may report an epoch twice.
+        if report["epoch"] > opened.reported_epoch:
+            self._record(opened, report)
+        if opened.stopped is None and not report["done"] and opened.repeat_of is None:
+            opened.stopped = self._early_stop(opened, report["epoch"])
+        return report["done"] or opened.stopped is not None
+
+    def finish(self, trial_id: str, *, error: str | None = None) -> Ended:
+        """Write how a trial ended and tell the study, exactly once.
+
+        Args:
+            trial_id: the trial.
+            error: what ended it from outside, such as the death of its process.
+        """
+        opened = self.open.pop(trial_id)
+        state, reason = self._outcome(opened, error)
+        append_rows(self.rows_path, [ended_row(opened, self.config, self.objective, state, reason)])
+        self.tell(opened, state, reason)
+        metrics = (opened.report or {}).get("best_metrics", {})
+        value = None if state == "failed" else metrics.get(self.objective.metric)
+        ended = Ended(
+            trial_id,
+            state,
+            reason,
+            value,
+            self.objective.feasible(metrics),
+            (opened.report or {}).get("seconds", 0.0),
+            opened.repeat_of,
+        )
+        self.ended[trial_id] = ended
+        self._note_convergence()
+        return ended
+
+    def _note_convergence(self) -> None:
+        """End the search phase when the best trial is older than the asked patience."""
+        patience = self.config.patience_trials
+        search = [ended for ended in self.ended.values() if ended.repeat_of is None]
+        if patience is None or not search:
+            return
+        since = len(search) - 1 - search.index(min(search, key=self._badness))
+        if since >= patience:
+            self.search_ended = f"converged: {since} trials in a row brought no better one"
+
+    def _early_stop(self, opened: OpenTrial, epoch: int) -> tuple[State, str] | None:
+        if opened.trial.should_prune():
+            return "pruned", f"stopped at epoch {epoch}: behind the best at the same epoch"
+        if reason := diagnose(opened.windows, self.config.health):
+            return "pruned", f"stopped at epoch {epoch}: {reason}"
+        return None
+
+    def stop_all(self, reason: str) -> None:
+        """End the search early: open trials end as pruned when they are finished next."""
+        for opened in self.open.values():
+            if opened.stopped is None:
+                opened.stopped = ("pruned" if opened.report else "failed", reason)
+
+    def _start(self) -> OpenTrial:
+        number = len(self.study.get_trials(deepcopy=False, states=ASKED))
+        self.study.sampler = sampler_for(self.config, number)
+        trial = self.study.ask(fixed_distributions=self.distributions)
+        opened = self.opened(trial, trial.params, started_at=utc_now())
+        folder = self.run.trial_folder(opened.trial_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "parameters.json", opened.settings.to_dict())
+        append_rows(self.rows_path, [started_row(opened, self.config)])
+        return opened
+
+    def opened(self, trial: Trial, params: dict[str, Any], *, started_at: str) -> OpenTrial:
+        """An open trial with the settings that its parameters ask for."""
+        # Trials of a search share a seed for weights and data order only by chance.
+        seed = (self.config.seed * 7919 + trial.number) % 2**31
+        settings = self.space.settings(params, seed=seed)
+        return OpenTrial(
+            trial,
+            trial_id_of(trial.number),
+            settings,
+            started_at,
+            repeat_of=trial.user_attrs.get("repeat_of"),
+        )
+
+    def _record(self, opened: OpenTrial, report: dict[str, Any]) -> None:
+        metrics = report["metrics"]
+        value = metrics.get(self.objective.metric)
+        if value is not None and math.isfinite(value):
+            if report["epoch"] > opened.told_epoch:
+                opened.trial.report(value, step=report["epoch"])
+        else:
+            opened.stopped = ("failed", f"{self.objective.metric} was {value} after an epoch")
+        folder = self.run.trial_folder(opened.trial_id)
+        append_rows(folder / "curves.jsonl", report["windows"])
+        keys = ("step", "epoch", "images", "seconds", "feasible")
+        append_rows(
+            folder / "validation.jsonl", [{**{key: report[key] for key in keys}, **metrics}]
+        )
+        opened.windows += report["windows"]
+        opened.reported_epoch = report["epoch"]
+        opened.report = report
+
+    def _outcome(self, opened: OpenTrial, error: str | None) -> tuple[State, str | None]:
+        if opened.stopped:
+            return opened.stopped
+        if opened.report and opened.report["done"]:
+            return "complete", None
+        return "failed", error or "ended without a report"
+
+    def tell(self, opened: OpenTrial, state: State, reason: str | None) -> None:
+        """Tell the study how a trial ended, with what is known of it as user attributes."""
+        trial, metrics = opened.trial, (opened.report or {}).get("best_metrics", {})
+        value = metrics.get(self.objective.metric) if state == "complete" else None
+        if state != "failed":
+            told = trial.constraints
+            for guard in self.objective.guards:
+                if str(guard) not in told:
+                    trial.set_constraint(str(guard), guard.violation(metrics))
+        row = ended_row(opened, self.config, self.objective, state, reason)
+        for key in ATTRIBUTES:
+            if row.get(key) is not None:
+                trial.set_user_attr(key, row[key])
+        self._attach_samples(opened)
+        self.study.tell(trial, value, state=_TELL[state])
+
+    def _attach_samples(self, opened: OpenTrial) -> None:
+        samples = self.run.trial_folder(opened.trial_id) / "samples.png"
+        # A trial that was killed while its end was told has its grid already.
+        if samples.exists() and not get_all_artifact_meta(opened.trial):
+            upload_artifact(
+                artifact_store=FileSystemArtifactStore(self.run.artifacts_path),
+                file_path=str(samples),
+                study_or_trial=opened.trial,
+            )

@@ -1,0 +1,161 @@
+"""The Optuna study of a search: storage, sampler, pruner and start points."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import TPESampler
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from search.config import SearchConfig
+from search.run_folder import RunFolder
+from search.space import Choice, Range, SearchSpace
+
+#: (generator, discriminator) widths of the report: its final model, then its complexity study
+REPORT_WIDTHS = ((72, 14), (30, 4), (24, 4), (38, 4), (16, 4), (46, 4), (52, 4))
+REPORT_ADVERSARIAL_FACTOR = 0.1
+#: share of a search that may go to known points: a short search must also explore
+KNOWN_POINTS_SHARE = 0.25
+
+
+#: trials that were asked for, whatever became of them
+ASKED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+class _Finalist(Protocol):
+    @property
+    def trial_id(self) -> str: ...
+
+
+def open_study(run: RunFolder, config: SearchConfig) -> Study:
+    """Create the study of a new run, or load that of a resumed one."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage: BaseStorage = JournalStorage(JournalFileBackend(str(run.study_path)))
+    return optuna.create_study(
+        study_name=config.name,
+        storage=storage,
+        direction=config.make_objective().direction,
+        pruner=_pruner(config),
+        load_if_exists=True,
+    )
+
+
+def sampler_for(config: SearchConfig, trial_number: int) -> TPESampler:
+    """The sampler that draws trial `trial_number`.
+
+    Seeded by the trial's number, so that a resumed search draws what an uninterrupted one would.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return TPESampler(
+            multivariate=True,
+            # Trials that still run count as bad, so that parallel slots do not ask the same point.
+            constant_liar=True,
+            seed=(config.seed * 1_000_003 + trial_number) % 2**32,
+        )
+
+
+def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """Optuna's form of the sampled parameters."""
+    return {name: _distribution(parameter) for name, parameter in space.sampled.items()}
+
+
+def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
+    """Draw a parameter of a trial, or keep what was drawn before."""
+    match distribution:
+        case IntDistribution():
+            trial.suggest_int(
+                name,
+                distribution.low,
+                distribution.high,
+                step=distribution.step,
+                log=distribution.log,
+            )
+        case FloatDistribution():
+            trial.suggest_float(
+                name,
+                distribution.low,
+                distribution.high,
+                step=distribution.step,
+                log=distribution.log,
+            )
+        case CategoricalDistribution():
+            trial.suggest_categorical(name, distribution.choices)
+
+
+def trial_id_of(number: int) -> str:
+    """The trial's id in a run: its number in the study, with four digits or more."""
+    return f"{number:04d}"
+
+
+def enqueue_points(study: Study, config: SearchConfig) -> None:
+    """Ask the configured points first, or else the report's, if they are wanted."""
+    points = list(config.points) or (known_points(config) if config.known_points else [])
+    for point in points:
+        study.enqueue_trial(dict(point), skip_if_exists=True)
+
+
+def enqueue_repeats(study: Study, finalists: Sequence[_Finalist], *, repeats: int) -> bool:
+    """Ask each finalist's configuration `repeats` more times; return whether any still waits.
+
+    What an earlier session asked counts, so that a resumed search asks no repeat twice.
+    """
+    trials = study.get_trials(deepcopy=False)
+    asked = Counter(trial.user_attrs.get("repeat_of") for trial in trials)
+    for finalist in finalists:
+        params = trials[int(finalist.trial_id)].params
+        for _ in range(repeats - asked[finalist.trial_id]):
+            study.enqueue_trial(params, user_attrs={"repeat_of": finalist.trial_id})
+    return bool(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
+
+def known_points(config: SearchConfig) -> list[dict[str, Any]]:
+    """The report's widths and factor as partial points; what they do not name is sampled."""
+    sampled = config.make_space().sampled
+    points: list[dict[str, Any]] = []
+    for generator, discriminator in REPORT_WIDTHS:
+        point = {
+            "generator_complexity": generator,
+            "discriminator_complexity": discriminator,
+            "adversarial_factor": REPORT_ADVERSARIAL_FACTOR,
+        }
+        point = {name: value for name, value in point.items() if name in sampled}
+        inside = all(sampled[name].contains(value) for name, value in point.items())
+        if point and inside and point not in points:
+            points.append(point)
+    return points[: int(config.trials * KNOWN_POINTS_SHARE)]
+
+
+def _distribution(parameter: Range | Choice) -> BaseDistribution:
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(parameter.values)
+    low, high, log, step = parameter.low, parameter.high, parameter.log, parameter.step
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log, step=int(step or 1))
+    return FloatDistribution(low, high, log=log, step=step)
+
+
+def _pruner(config: SearchConfig) -> BasePruner:
+    stopping = config.early_stopping
+    if not stopping.enabled or config.max_epochs <= stopping.grace_epochs:
+        return NopPruner()
+    # Asynchronous successive halving (Li et al. 2020, https://arxiv.org/abs/1810.05934). Its rungs
+    # are kept in the study, so a resumed search judges by all that went before.
+    return SuccessiveHalvingPruner(
+        min_resource=stopping.grace_epochs, reduction_factor=stopping.reduction_factor
+    )

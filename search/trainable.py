@@ -1,0 +1,102 @@
+"""The Tune trainable: a thin shell that carries a `Trial` on a Ray actor.
+
+The actor is reused for one trial after another. What it needs comes as plain values in Tune's
+configuration: `job` (the same for all trials of a search, see `driver`) and `trial`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from data_pipeline.cache import PhotoCache, open_cache
+from data_pipeline.errors import InputError
+from data_pipeline.split import Split, split_by_content
+from models.device import resolve_compute
+from models.loss_window import NonFiniteLossError
+from models.objective import Guard, Objective
+from models.settings import TrainingSettings
+from models.trial import Trial
+
+
+@lru_cache(maxsize=8)
+def _open_photos(cache_path: str, validation_fraction: float) -> tuple[PhotoCache, Split]:
+    cache = open_cache(Path(cache_path))
+    return cache, split_by_content(cache.hashes, validation_fraction=validation_fraction)
+
+
+class ColorizerTrainable(tune.Trainable):
+    """Each `step` trains and validates one epoch and returns the trial's report."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Note what to do; the work, and so any failure, belongs to `step`."""
+        self._trial: Trial | None = None
+        self._config = config
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next trial on the same actor."""
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Return the report of the next epoch; a failure is a report with the reason."""
+        try:
+            if self._trial is None:
+                self._trial = self._open_trial()
+            report = self._next_report(self._trial)
+            report = {**report, "device": str(self._trial.training.compute)}
+        except NonFiniteLossError as error:
+            report = {"failed": f"non-finite loss: {error}"}
+        except torch.OutOfMemoryError as error:
+            report = {"failed": f"out of device memory: {_first_line(error)}"}
+        except MemoryError:
+            report = {"failed": "out of memory"}
+        except Exception as error:
+            report = {"failed": f"{type(error).__name__}: {_first_line(error)}"}
+            if not isinstance(error, InputError):
+                self._keep_traceback()
+        return {"report": report, "done": "failed" in report or report["done"]}
+
+    def _next_report(self, trial: Trial) -> dict[str, Any]:
+        last, told = trial.last_report, self._config["trial"]["reported_epoch"]
+        if last and last["epoch"] > told:
+            self._config["trial"]["reported_epoch"] = last["epoch"]
+            # The driver died before it heard of this epoch, or the trial is complete already.
+            return last
+        report = trial.run_epoch()
+        self._config["trial"]["reported_epoch"] = report["epoch"]
+        return report
+
+    def _open_trial(self) -> Trial:
+        job, trial = self._config["job"], self._config["trial"]
+        torch.set_num_threads(job["threads"])
+        settings = TrainingSettings.from_dict(trial["settings"])
+        cache, split = _open_photos(
+            job["caches"][str(settings.image_size)], job["validation_fraction"]
+        )
+        return Trial(
+            Path(job["trials_folder"]) / trial["trial_id"],
+            settings=settings,
+            max_epochs=job["max_epochs"],
+            cache=cache,
+            split=split,
+            objective=Objective(
+                job["objective"], tuple(Guard.parse(text) for text in job["guards"])
+            ),
+            compute=resolve_compute(job["device"], settings.precision),
+            max_validation_photos=job["max_validation_photos"],
+        )
+
+    def _keep_traceback(self) -> None:
+        folder = Path(self._config["job"]["trials_folder"]) / self._config["trial"]["trial_id"]
+        if folder.is_dir():
+            (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data_pipeline.batches import TrainingBatches, load_batch
+from data_pipeline.cache import PhotoCache, build_cache
+from data_pipeline.errors import InputError
+from data_pipeline.lab_tensor import normalise_lab
+
+N = 13
+
+
+@pytest.fixture
+def cache(make_photos, cache_dir: Path) -> PhotoCache:
+    return build_cache(make_photos(range(N)), image_size=32, cache_dir=cache_dir)
+
+
+def batches(cache: PhotoCache, **settings) -> TrainingBatches:
+    settings = {"batch_size": 4, "seed": 0, **settings}
+    return TrainingBatches(cache, np.arange(N), **settings)
+
+
+def stack(epoch) -> torch.Tensor:
+    return torch.stack([torch.cat(pair, dim=1) for pair in epoch])
+
+
+def test_values_are_scaled_lab(cache: PhotoCache) -> None:
+    L_N1HW, ab_N2HW = load_batch(cache, np.array([3, 1]))
+    codes = torch.from_numpy(cache.pixels[[3, 1]]).float()
+    lab = torch.cat([codes[:, :1] / 2.55, codes[:, 1:] - 128], dim=1)
+    expected_L, expected_ab = normalise_lab(lab)
+    assert L_N1HW.dtype == ab_N2HW.dtype == torch.float32
+    assert L_N1HW.is_contiguous()
+    assert ab_N2HW.is_contiguous()
+    torch.testing.assert_close(L_N1HW, expected_L, atol=1e-6, rtol=0)
+    torch.testing.assert_close(ab_N2HW, expected_ab, atol=1e-6, rtol=0)
+
+
+def test_black_white_and_grey_are_exact(cache: PhotoCache) -> None:
+    codes = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    codes[:, 1:] = 128
+    codes[..., 16:] |= torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]
+    stand_in = type("Stand-in", (), {"pixels": codes.numpy()})
+    L_N1HW, ab_N2HW = load_batch(stand_in, np.array([0]))
+    assert set(L_N1HW.unique().tolist()) == {-1.0, 1.0}
+    assert set(ab_N2HW.unique().tolist()) == {0.0}
+
+
+def test_an_epoch_shows_each_photo_at_most_once_and_nearly_all(cache: PhotoCache) -> None:
+    training = batches(cache, flip=False)
+    assert training.steps_per_epoch == 3
+    photos = stack(training.epoch(0)).flatten(0, 1)
+    every = torch.cat(load_batch(cache, np.arange(N)), dim=1)
+    found = [int((every == photo).flatten(1).all(1).nonzero()) for photo in photos]
+    assert len(found) == len(set(found)) == 12
+    other = [
+        int((every == photo).flatten(1).all(1).nonzero())
+        for photo in stack(training.epoch(1)).flatten(0, 1)
+    ]
+    assert found != other
+
+
+def test_only_the_given_rows_are_shown(cache: PhotoCache) -> None:
+    rows = np.array([2, 5, 7, 11])
+    training = TrainingBatches(cache, rows, batch_size=2, seed=0, flip=False)
+    shown = stack(training.epoch(0)).flatten(0, 1)
+    every = torch.cat(load_batch(cache, rows), dim=1)
+    assert sorted(shown.sum((1, 2, 3)).tolist()) == sorted(every.sum((1, 2, 3)).tolist())
+
+
+def test_about_half_of_the_photos_are_mirrored(cache: PhotoCache) -> None:
+    every = torch.cat(load_batch(cache, np.arange(N)), dim=1).flatten(1)
+    mirrored = torch.cat(load_batch(cache, np.arange(N)), dim=1).flip(-1).flatten(1)
+    training = batches(cache)
+    shown = torch.cat([stack(training.epoch(epoch)).flatten(0, 1) for epoch in range(20)])
+    distances = torch.cdist(shown.flatten(1), torch.cat([every, mirrored]))
+    assert distances.min(1).values.max() < 1e-2
+    share = (distances.argmin(1) >= N).float().mean()
+    assert 0.4 < share < 0.6
+
+
+def test_equal_seeds_give_equal_batches_and_other_seeds_others(cache: PhotoCache) -> None:
+    one = stack(batches(cache, seed=5).epoch(2))
+    assert torch.equal(one, stack(batches(cache, seed=5).epoch(2)))
+    assert not torch.equal(one, stack(batches(cache, seed=6).epoch(2)))
+    assert not torch.equal(one, stack(batches(cache, seed=5).epoch(3)))
+
+
+@pytest.mark.parametrize("start", [0, 1, 2, 3])
+def test_an_epoch_resumed_is_the_epoch_uninterrupted(cache: PhotoCache, start: int) -> None:
+    whole = list(batches(cache).epoch(4))
+    rest = list(batches(cache).epoch(4, start_step=start))
+    assert len(rest) == 3 - start
+    for (L, ab), (expected_L, expected_ab) in zip(rest, whole[start:], strict=True):
+        assert torch.equal(L, expected_L)
+        assert torch.equal(ab, expected_ab)
+
+
+def test_batches_are_the_callers_own(cache: PhotoCache) -> None:
+    first, second = batches(cache).epoch(0), batches(cache).epoch(0)
+    L_N1HW, ab_N2HW = next(first)
+    L_N1HW.zero_()
+    ab_N2HW.zero_()
+    expected = list(second)[1]
+    assert torch.equal(next(first)[0], expected[0])
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, N + 1])
+def test_a_batch_larger_than_the_photos_is_bad_input(cache: PhotoCache, batch_size: int) -> None:
+    with pytest.raises(InputError, match=f"{N}, but got {batch_size}"):
+        batches(cache, batch_size=batch_size)
+
+
+def test_a_batch_of_all_photos_is_one_step(cache: PhotoCache) -> None:
+    assert batches(cache, batch_size=N).steps_per_epoch == 1

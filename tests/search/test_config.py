@@ -1,0 +1,99 @@
+"""The configuration: what is refused, with which words, and what is resolved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_pipeline.errors import InputError
+from search.config import SearchConfig, load_yaml
+from search.space import Choice, Fixed, Range, SearchSpace
+
+
+def test_a_resolved_configuration_builds_itself_again() -> None:
+    config = SearchConfig(name="a", image_size=64, space={"dropout": [0.0, 0.5]})
+    again = SearchConfig.from_dict(config.to_dict())
+    assert again.to_dict() == config.to_dict()
+    assert again.make_space() == config.make_space()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"name": "a", "imagesize": 64}, ["imagesize", "image_size"]),
+        ({"name": "a", "image_size": 50}, ["32", "50", "64"]),
+        ({"name": "../a"}, ["name", "'../a'"]),
+        ({"name": "a", "trials": 0}, ["trials", "at least 1", "0"]),
+        ({"name": "a", "trials": "many"}, ["trials", "'many'"]),
+        ({"name": "a", "batch_size": 1}, ["batch_size", "at least 2", "1"]),
+        ({"name": "a", "device": "tpu"}, ["cuda", "'tpu'"]),
+        ({"name": "a", "fit": "stretch"}, ["crop", "squash", "'stretch'"]),
+        ({"name": "a", "objective": "chroma_log_ratio"}, ["ab_swd", "'chroma_log_ratio'"]),
+        ({"name": "a", "guards": ["grey_skill >= 0"]}, ["METRIC > NUMBER", "grey_skill >= 0"]),
+        ({"name": "a", "validation_fraction": 1.0}, ["validation_fraction", "1.0"]),
+        ({"name": "a", "early_stopping": {"rungs": 3}}, ["grace_epochs", "rungs"]),
+        ({"name": "a", "early_stopping": {"reduction_factor": 1}}, ["reduction_factor", "2", "1"]),
+        ({"name": "a", "space": {"width": 3}}, ["generator_complexity", "width"]),
+        ({"name": "a", "space": {"generator_lr": {"low": 1, "hi": 2}}}, ["high", "hi"]),
+        ({"name": "a", "space": {"generator_lr": {"low": 2e-3, "high": 1e-3}}}, ["above", "0.002"]),
+        ({"name": "a", "space": {"generator_lr": {"low": 0, "high": 1, "log": True}}}, ["above 0"]),
+        ({"name": "a", "space": {"batch_size": [8, 2.5]}}, ["batch_size", "2.5"]),
+        ({"name": "a", "space": {"image_size": [64, 70]}}, ["32", "70"]),
+        ({"name": "a", "space": {"adversarial_factor": 1.5}}, ["adversarial_factor", "1.5"]),
+        ({"name": "a", "space": [1]}, ["mapping"]),
+        ({"name": "a", "space": {"dropout": []}}, ["dropout", "empty"]),
+        ({"name": 7}, ["name", "7"]),
+    ],
+)
+def test_bad_values_are_refused_with_rule_and_value(
+    values: dict[str, object], words: list[str]
+) -> None:
+    with pytest.raises(InputError) as caught:
+        SearchConfig.from_dict(values)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_the_space_reads_ranges_choices_and_fixed_values() -> None:
+    space = SearchSpace.parse(
+        {
+            "generator_complexity": {"low": 8, "high": 32, "step": 4},
+            "batch_size": [8, 16],
+            "dropout": 0.3,
+            "discriminator_every": {"low": 1, "high": 1},
+        }
+    )
+    assert space.parameters["generator_complexity"] == Range(8, 32, step=4)
+    assert space.parameters["batch_size"] == Choice((8, 16))
+    assert space.parameters["dropout"] == Fixed(0.3)
+    assert space.parameters["discriminator_every"] == Fixed(1)
+    # What a person does not name is searched as by default, or fixed at the training's default.
+    assert isinstance(space.parameters["generator_lr"], Range)
+    assert space.parameters["pretrain_epochs"] == Fixed(0)
+
+
+@given(
+    low=st.integers(1, 60),
+    span=st.integers(0, 60),
+    batch=st.lists(st.integers(2, 64), min_size=1, max_size=4, unique=True),
+)
+def test_a_space_survives_its_plain_form(low: int, span: int, batch: list[int]) -> None:
+    space = SearchSpace.parse(
+        {"generator_complexity": {"low": low, "high": low + span, "log": True}, "batch_size": batch}
+    )
+    assert SearchSpace.parse(space.to_plain()) == space
+
+
+def test_a_yaml_file_must_be_a_mapping_and_cannot_build_objects(tmp_path: Path) -> None:
+    path = tmp_path / "search.yaml"
+    for text in ("- a\n", "a: [", "a: !!python/object/apply:os.getcwd []\n"):
+        path.write_text(text)
+        with pytest.raises(InputError, match="YAML"):
+            load_yaml(path)
+    with pytest.raises(InputError, match="readable"):
+        load_yaml(tmp_path / "absent.yaml")

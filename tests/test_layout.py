@@ -1,0 +1,156 @@
+"""Which package may know which, and that importing them does nothing (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+
+ROOT = Path(__file__).parents[1]
+#: package -> those of ours that it may import
+MAY_IMPORT = {
+    "data_pipeline": set(),
+    "models": {"data_pipeline"},
+    "analysis": set(),
+    "search": {"data_pipeline", "models", "analysis"},
+}
+#: package -> engines that it must do without
+FOREIGN = {
+    "data_pipeline": {"ray", "optuna"},
+    "models": {"ray", "optuna"},
+    "analysis": {"ray", "torch", "torchvision"},
+    "search": set(),
+}
+FILES = [
+    pytest.param(package, path, id=f"{package}/{path.name}")
+    for package in MAY_IMPORT
+    for path in sorted((ROOT / package).rglob("*.py"))
+]
+
+
+def test_the_packages_are_those_that_are_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(MAY_IMPORT)
+    # A folder within a package would need its own line in that list.
+    assert {path.parent.name for _, path in (p.values for p in FILES)} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize(("package", "path"), FILES)
+def test_imports_are_absolute_and_point_one_way(package: str, path: Path) -> None:
+    forbidden = (set(MAY_IMPORT) | {"tests", "benchmarks"}) - MAY_IMPORT[package] - {package}
+    forbidden |= FOREIGN[package]
+    imported = set(imports_of(ast.parse(path.read_text(encoding="utf-8"))))
+    assert "" not in imported, "relative import"
+    assert not imported & forbidden
+
+
+def imports_of(tree: ast.Module) -> Iterator[str]:
+    """The top-level names of all imports, also inside functions; '' for a relative one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "" if node.level else (node.module or "").split(".")[0]
+
+
+@pytest.mark.parametrize(("package", "path"), FILES)
+def test_modules_only_define(package: str, path: Path) -> None:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        match node:
+            case (
+                ast.Import()
+                | ast.ImportFrom()
+                | ast.FunctionDef()
+                | ast.ClassDef()
+                | ast.Assign()
+                | ast.AnnAssign()
+                | ast.Expr(value=ast.Constant(value=str()))
+            ):
+                pass
+            case ast.If():
+                condition = ast.unparse(node.test)
+                assert condition in ("TYPE_CHECKING", "__name__ == '__main__'")
+            case _:
+                pytest.fail(f"{path.name} line {node.lineno} does something when imported")
+
+
+IMPORT_ALL = """
+import importlib, json, logging, pkgutil, sys, threading
+
+for name in sys.argv[2:]:
+    sys.modules[name] = None  # so that importing it fails
+
+modules = [
+    f"{package}.{module.name}"
+    for package in sys.argv[1].split(",")
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
+]
+for module in modules:
+    importlib.import_module(module)
+
+torch = sys.modules.get("torch")
+print(json.dumps({
+    "modules": len(modules),
+    "loaded": sorted({name.split(".")[0] for name, module in sys.modules.items() if module}),
+    "handlers": len(logging.getLogger().handlers),
+    "threads": threading.active_count(),
+    "cuda": bool(torch and torch.cuda.is_initialized()),
+}))
+"""
+
+
+def import_all(packages: str, folder: Path, *, without: set[str]) -> dict[str, Any]:
+    """Import every module of `packages` in a process of its own; return what that did."""
+    before = sorted(folder.rglob("*"))
+    command = [sys.executable, "-c", IMPORT_ALL, packages, *sorted(without)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(folder),
+        "XDG_CACHE_HOME": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(folder.rglob("*")) == before
+    (line,) = done.stdout.splitlines()
+    report: dict[str, Any] = json.loads(line)
+    for package in packages.split(","):
+        assert package in report["loaded"]
+    assert report["handlers"] == 0
+    assert report["threads"] == 1
+    assert not report["cuda"]
+    return report
+
+
+def test_analysis_needs_neither_ray_nor_torch(tmp_path: Path) -> None:
+    # Not hidden from it: libraries that it uses could bring them in, too.
+    report = import_all("analysis", tmp_path, without=set())
+    assert report["modules"] > 10
+    assert not {"ray", "torch", "torchvision"} & set(report["loaded"])
+    assert not {"data_pipeline", "models", "search"} & set(report["loaded"])
+
+
+def test_photos_and_networks_need_neither_ray_nor_optuna(tmp_path: Path) -> None:
+    report = import_all("data_pipeline,models", tmp_path, without={"ray", "optuna"})
+    assert report["modules"] > 30
+    assert not {"analysis", "search"} & set(report["loaded"])
+
+
+def test_torch_and_torchvision_fit_together() -> None:
+    # Some builds of torch have no torchvision that fits; its operators then do not exist.
+    boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
+    kept = torchvision.ops.nms(boxes, torch.tensor([0.5, 0.9, 0.1]), iou_threshold=0.5)
+    assert kept.tolist() == [1, 2]
