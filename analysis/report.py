@@ -94,7 +94,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         )
         for info in contour_infos(run, parameters)
     }
-    complete = board.loc[board["state"] == "complete", "trial_id"].tolist()
+    ended = board.loc[board["state"].isin(["complete", "pruned"]), "trial_id"].tolist()
     environment = Environment(
         loader=PackageLoader("analysis", "page"), autoescape=True, undefined=StrictUndefined
     )
@@ -108,7 +108,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         columns=leaderboard_columns(board, run.objective),
         n_rows=len(board),
         unfinished=unfinished_groups(board),
-        pictures=pictures_of(run, complete, n_trials=N_PICTURES),
+        pictures=pictures_of(run, ended, n_trials=N_PICTURES),
         figures={name: figure is not None for name, figure in figures.items()},
         has_contours=bool(contours),
         min_importance=MIN_TRIALS_FOR_IMPORTANCE,

@@ -86,8 +86,8 @@ def headline(run: Run) -> list[str]:
 
 
 def winner_facts(run: Run, board: pd.DataFrame) -> dict[str, Any] | None:
-    """What there is to say about rank 1; None while no trial is complete."""
-    if not len(board) or board["state"].iloc[0] != "complete":
+    """What there is to say about rank 1; None while no trial has been validated to its end."""
+    if not len(board) or board["state"].iloc[0] not in ("complete", "pruned"):
         return None
     row = board.iloc[0].to_dict()
 
@@ -97,6 +97,7 @@ def winner_facts(run: Run, board: pd.DataFrame) -> dict[str, Any] | None:
     metrics = dict.fromkeys((run.objective, "grey_skill", "colorfulness_gap", "delta_e"))
     return {
         "trial_id": row["trial_id"],
+        "state": row["state"],
         "generator": shown("generator_complexity", ".0f"),
         "discriminator": shown("discriminator_complexity", ".0f"),
         "ratio": shown("parameter_ratio", ".2g"),
@@ -104,6 +105,7 @@ def winner_facts(run: Run, board: pd.DataFrame) -> dict[str, Any] | None:
         "factor": shown("adversarial_factor", ".2g"),
         "metrics": [(name, shown(name, ".3g")) for name in metrics],
         "trend": row["adversarial_trend"],
+        "chip": row["adversarial_trend"] if row["state"] == "complete" else row["state"],
         "drift": drift_words(row),
         "why": row["why"],
         "feasible": bool(row["feasible"]),

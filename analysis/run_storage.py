@@ -22,6 +22,8 @@ from analysis.errors import RunFolderError
 
 #: pictures of a trial's folder, in the order of the last digit of their artifact's identifier
 PICTURES = ("samples.png", "originals.png")
+#: how Optuna's artifact attributes begin (optuna/artifacts/_upload.py)
+_ARTIFACT = "artifacts:"
 
 
 class ReadOnlyJournal(JournalFileBackend):
@@ -67,7 +69,7 @@ class RunStorage(JournalStorage):
 
     def _with_pictures(self, trial: FrozenTrial) -> FrozenTrial:
         found = {
-            f"artifacts:{trial.number:x}-{i}": json.dumps(
+            f"{_ARTIFACT}{trial.number:x}-{i}": json.dumps(
                 {
                     "artifact_id": f"{trial.number:x}-{i}",
                     "filename": f"{trial.number:04d} {name}",
@@ -78,11 +80,11 @@ class RunStorage(JournalStorage):
             for i, name in enumerate(PICTURES)
             if _picture(self._folder, trial.number, i).is_file()
         }
-        if not found:
-            return trial
+        # What the search itself has registered are copies of the same pictures.
+        own = {k: v for k, v in trial._system_attrs.items() if not k.startswith(_ARTIFACT)}
         # The storage's own trial stays as it was read.
         trial = copy.copy(trial)
-        trial._system_attrs = {**trial._system_attrs, **found}
+        trial._system_attrs = {**own, **found}
         return trial
 
 

@@ -116,9 +116,22 @@ def _write_header(folder: Path, plan: Plan) -> None:
         "command": f"chromatune search --trials {plan.n_trials} --name {folder.name}",
     }
     config = {
-        "data": {"images": None, "image_size": plan.image_size, "fit": "crop"},
-        "search": {"trials": plan.n_trials, "objective": "ab_swd", "seed": plan.seed},
-        "train": {"max_epochs": plan.max_epochs, "batch_size": 16},
+        "name": folder.name,
+        "images": None,
+        "trials": plan.n_trials,
+        "max_epochs": plan.max_epochs,
+        "image_size": plan.image_size,
+        "objective": "ab_swd",
+        "guards": ["grey_skill > 0", "ab_hf_ratio < 2"],
+        "seed": plan.seed,
+        "space": {
+            "generator_complexity": [*WIDTHS],
+            "discriminator_complexity": {"low": 1, "high": 80, "log": True},
+            "generator_lr": {"low": 1e-6, "high": 1e-3, "log": True},
+            "discriminator_lr": {"low": 1e-6, "high": 1e-3, "log": True},
+            "adversarial_factor": {"low": 0.02, "high": 0.5},
+            "batch_size": 16,
+        },
     }
     data = {
         "source": "synthetic landscapes",

@@ -29,7 +29,7 @@ def test_the_study_is_the_trials_table(run: Run) -> None:
 
 
 def test_a_maximised_objective_is_maximised(run: Run) -> None:
-    run.config["search"]["objective"] = "grey_skill"
+    run.config["objective"] = "grey_skill"
     complete = run.trials[run.trials["state"] == "complete"]
     feasible = complete[complete["feasible"]]
     assert study_of(run).best_value == feasible["grey_skill"].max()
