@@ -69,7 +69,7 @@ def enlarge_columns(planes_4hw: FloatArray, width: int, start: int, stop: int) -
     return out
 
 
-def enlarge_rows(columns_h4C: FloatArray, height: int, start: int, stop: int) -> FloatArray:
+def enlarge_rows(columns_h4C: FloatArray, height: float, start: int, stop: int) -> FloatArray:
     """Enlarge what `enlarge_columns` returned to rows `start` to `stop`: (rows, 4, columns)."""
     h, _, n_columns = columns_h4C.shape
     first, weights = enlarging_weights(h, height, start, stop)
@@ -91,8 +91,10 @@ def small_products(left: FloatArray, right: FloatArray) -> FloatArray:
 
 
 @lru_cache(maxsize=4096)  # photos come in few sizes, and this takes as long as its use
-def enlarging_weights(n_in: int, n_out: int, start: int, stop: int) -> tuple[int, FloatArray]:
+def enlarging_weights(n_in: int, n_out: float, start: int, stop: int) -> tuple[int, FloatArray]:
     """Weights that resample `n_in` samples to samples `start` to `stop` of `n_out`.
+
+    A fractional `n_out` ends within its last sample.
 
     Cubic convolution with a = -1/2 (Keys 1981), widened when it is a reduction; at the ends the
     outermost sample is repeated. Returns the first input sample and (stop - start, inputs) weights.

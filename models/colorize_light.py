@@ -59,11 +59,10 @@ def luminance_and_root(
 ) -> tuple[FloatArray, FloatArray]:
     """Relative luminance Y of a tile, and f(Y) of CIELAB: two arrays (R, C)."""
     Y = luminance(tile, light)
-    if tile.dtype == np.uint16:
-        return Y, cube_root(Y)
-    # 65536 steps of luminance are fine enough for 8 bits: at most 0.007 of L*, and Y is exact
-    steps = (Y * np.float32(_N_CODES - 1) + np.float32(0.5)).astype(np.uint16)
-    return Y, cv2.LUT(steps, _root_table()).astype(np.float32, copy=False)
+    if tile.dtype == np.uint8 and tile.ndim == 2 and light is None:
+        codes: npt.NDArray[Any] = np.ascontiguousarray(tile)
+        return Y, cv2.LUT(codes, _root_of_code_table()).astype(np.float32, copy=False)
+    return Y, cube_root(Y)
 
 
 def lightness(Y: FloatArray) -> FloatArray:
@@ -76,6 +75,9 @@ def lightness(Y: FloatArray) -> FloatArray:
 
 def cube_root(Y: FloatArray) -> FloatArray:
     """The f of CIELAB: the cube root, continued below DELTA cubed by its tangent."""
+    if Y.size and Y.min() >= DELTA**3:
+        bright: FloatArray = np.cbrt(Y)
+        return bright
     curved = np.maximum(Y, np.float32(DELTA**3))
     root: FloatArray = np.cbrt(curved)
     root += (Y - curved) * np.float32(1 / (3 * DELTA**2))
@@ -179,6 +181,6 @@ def _srgb_table(n_codes: int) -> FloatArray:
 
 
 @cache
-def _root_table() -> FloatArray:
-    """f(Y) of CIELAB for luminance in 65536 steps, (1, 65536)."""
-    return cube_root(np.linspace(0.0, 1.0, _N_CODES).astype(np.float32))[None]
+def _root_of_code_table() -> FloatArray:
+    """f(Y) of CIELAB of each 8-bit grey code of sRGB, (1, 256)."""
+    return cube_root(_srgb_table(256))

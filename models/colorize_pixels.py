@@ -32,7 +32,9 @@ _STEPS = 65536
 _TO_STEPS: FloatArray = (np.linalg.inv(RGB_TO_XYZ / WHITE_D65[:, None]) * _STEPS).astype(np.float32)
 # slopes of the sRGB transfer curve at black and white
 _SLOPE_AT_BLACK, _SLOPE_AT_WHITE = 12.92, 1.055 / 2.4
-_N_BISECTIONS = 5
+_N_BISECTIONS = 4
+# rows share a row of the field when that is off by less than this part of a network's pixel
+_ROW_SHARE = 1 / 20
 
 
 def recolor(
@@ -48,15 +50,20 @@ def recolor(
     `light` tells the luminance of codes that are not those of sRGB.
     """
     roots_4hw = _root_planes(field)
+    h = roots_4hw.shape[1]
+    n_shared = max(1, int(2 * _ROW_SHARE * field.height / h))
+    n_shared_rows = -(-field.height // n_shared)
     n_reduced = 0
     for left in range(0, field.width, TILE_COLUMNS):
         right = min(left + TILE_COLUMNS, field.width)
         columns_h4C = enlarge_columns(roots_4hw, field.width, left, right)
-        n_rows = max(1, TILE_PIXELS // (right - left))
-        for top in range(0, field.height, n_rows):
-            bottom = min(top + n_rows, field.height)
-            planes_R4C = enlarge_rows(columns_h4C, field.height, top, bottom)
-            tile, n = _recolor_tile(read(top, bottom, left, right), planes_R4C, light)
+        n_rows = max(1, TILE_PIXELS // (right - left) // n_shared)
+        for first in range(0, n_shared_rows, n_rows):
+            last = min(first + n_rows, n_shared_rows)
+            # the last row of the field may stand for fewer rows of the photo
+            top, bottom = first * n_shared, min(last * n_shared, field.height)
+            planes_r4C = enlarge_rows(columns_h4C, field.height / n_shared, first, last)
+            tile, n = _recolor_tile(read(top, bottom, left, right), planes_r4C, n_shared, light)
             write(top, left, tile)
             n_reduced += n
     return n_reduced
@@ -79,14 +86,14 @@ def _root_planes(field: ChromaField) -> FloatArray:
 
 
 def _recolor_tile(
-    tile: PixelArray, planes_R4C: FloatArray, light: Light | None
+    tile: PixelArray, planes_r4C: FloatArray, n_shared: int, light: Light | None
 ) -> tuple[PixelArray, int]:
     n_rows, n_columns = tile.shape[:2]
     xyz = np.empty((3, n_rows, n_columns), np.float32)
     xyz[1], fy = luminance_and_root(tile, light)
-    x_root, z_root = planes_R4C[:, 0] * fy, planes_R4C[:, 2] * fy
-    x_root += planes_R4C[:, 1]
-    z_root += planes_R4C[:, 3]
+    x_root, z_root = np.empty_like(fy), np.empty_like(fy)
+    for root, factor, term in ((x_root, 0, 1), (z_root, 2, 3)):
+        _affine(fy, planes_r4C[:, factor], planes_r4C[:, term], n_shared, root)
     cube(x_root, out=xyz[0])
     cube(z_root, out=xyz[2])
     steps_3n = small_products(_TO_STEPS, xyz.reshape(3, -1))
@@ -98,7 +105,8 @@ def _recolor_tile(
     if least < lowest or most > highest:
         outside = np.flatnonzero((steps_3n.min(axis=0) < lowest) | (steps_3n.max(axis=0) > highest))
         steps_3n[:, outside] = _reduce_to_gamut(
-            *(plane.ravel()[outside] for plane in (fy, x_root, z_root))
+            steps_3n[:, outside],
+            *(plane.ravel()[outside] for plane in (xyz[1], fy, x_root, z_root)),
         )
         n_reduced = len(outside)
     if least < 0 or most > _STEPS - 1:
@@ -107,14 +115,31 @@ def _recolor_tile(
     return encode(steps_3n.reshape(xyz.shape)), n_reduced
 
 
-def _reduce_to_gamut(fy: FloatArray, x_root: FloatArray, z_root: FloatArray) -> FloatArray:
-    """Linear light, (3, n) in steps, of n colours outside sRGB with the chroma that sRGB allows.
+def _affine(
+    fy: FloatArray, factor_rC: FloatArray, term_rC: FloatArray, n_shared: int, out: FloatArray
+) -> None:
+    """Write `factor * fy + term` to `out`, each row of the two standing for `n_shared` rows."""
+    n_whole = len(fy) // n_shared
+    n_columns = fy.shape[1]
+    parts = [(slice(0, n_whole), slice(0, n_whole * n_shared))]
+    if n_whole < len(factor_rC):
+        parts.append((slice(n_whole, None), slice(n_whole * n_shared, None)))
+    for shared, rows in parts:
+        grouped = out[rows].reshape(len(factor_rC[shared]), -1, n_columns)
+        np.multiply(fy[rows].reshape(grouped.shape), factor_rC[shared][:, None], out=grouped)
+        grouped += term_rC[shared][:, None]
+
+
+def _reduce_to_gamut(
+    steps_3n: FloatArray, Y: FloatArray, fy: FloatArray, x_root: FloatArray, z_root: FloatArray
+) -> FloatArray:
+    """Reduce the chroma of n colours outside sRGB, (3, n) linear light in steps, until they fit.
 
     Lightness and hue stay: the colour moves towards the grey of its lightness, which is inside.
     """
     x_per_chroma, z_per_chroma = x_root - fy, z_root - fy
-    xyz = np.empty((3, len(fy)), np.float32)
-    cube(fy, out=xyz[1])
+    xyz = np.empty_like(steps_3n)
+    xyz[1] = Y
 
     def light(chroma: FloatArray) -> FloatArray:
         cube(fy + chroma * x_per_chroma, out=xyz[0])
@@ -126,7 +151,7 @@ def _reduce_to_gamut(fy: FloatArray, x_root: FloatArray, z_root: FloatArray) -> 
         return beyond
 
     inside, outside = np.zeros_like(fy), np.ones_like(fy)
-    excess_inside, excess_outside = excess(light(inside)), excess(light(outside))
+    excess_inside, excess_outside = excess(Y[None] * np.float32(_STEPS)), excess(steps_3n)
     for _ in range(_N_BISECTIONS):
         middle = (inside + outside) * np.float32(0.5)
         excess_middle = excess(light(middle))
@@ -142,14 +167,14 @@ def _reduce_to_gamut(fy: FloatArray, x_root: FloatArray, z_root: FloatArray) -> 
 
 
 def _encode_8(steps_3RC: FloatArray) -> npt.NDArray[np.uint8]:
-    """Apply the sRGB transfer curve to linear light in [0, _STEPS): (R, C, 3) of 8 bits."""
+    """Apply the sRGB transfer curve to linear light in [0, 1], in steps: (R, C, 3) of 8 bits."""
     codes = cv2.LUT(steps_3RC.astype(np.uint16).reshape(3, -1), _code_table())
     merged: npt.NDArray[np.uint8] = cv2.merge(list(codes.reshape(steps_3RC.shape)))
     return merged
 
 
 def _encode_16(steps_3RC: FloatArray) -> npt.NDArray[np.uint16]:
-    """Apply the sRGB transfer curve to linear light in [0, _STEPS): (R, C, 3) of 16 bits."""
+    """Apply the sRGB transfer curve to linear light in [0, 1], in steps: (R, C, 3) of 16 bits."""
     linear = steps_3RC * np.float32(1 / (_STEPS - 1))
     curved = np.where(
         linear <= 0.0031308,
@@ -163,7 +188,7 @@ def _encode_16(steps_3RC: FloatArray) -> npt.NDArray[np.uint16]:
 
 @cache
 def _code_table() -> npt.NDArray[np.uint8]:
-    """The 8-bit sRGB code of each step of linear light, (1, _STEPS)."""
+    """The 8-bit sRGB code of each step of linear light, (1, 65536)."""
     linear = (np.arange(_STEPS) + 0.5) / _STEPS
     curved = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     codes: npt.NDArray[np.uint8] = np.rint(curved * 255).astype(np.uint8)

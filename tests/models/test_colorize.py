@@ -164,6 +164,21 @@ def test_tiles_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (whole != tiled).mean() < 1e-3
 
 
+@pytest.mark.parametrize("height", [1503, 1504])
+def test_rows_that_share_the_field_leave_no_trace(
+    monkeypatch: pytest.MonkeyPatch, height: int
+) -> None:
+    from models import colorize_pixels
+
+    grey = photo(height, 1000)
+    shared = colorize(grey, network(), image_size=32)
+    monkeypatch.setattr(colorize_pixels, "_ROW_SHARE", 0.0)
+    alone = colorize(grey, network(), image_size=32)
+    assert (shared != alone).any()  # that is, rows were shared
+    assert np.abs(shared.astype(int) - alone).max() <= 3
+    assert np.abs(shared.astype(int) - alone).mean() < 0.1
+
+
 def test_same_photo_same_result() -> None:
     grey = photo(150, 210)
     first, second = (colorize(grey, network(), image_size=S) for _ in range(2))
