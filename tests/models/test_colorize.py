@@ -176,7 +176,7 @@ def test_rows_that_share_the_field_leave_no_trace(
     alone = colorize(grey, network(), image_size=32)
     assert (shared != alone).any()  # that is, rows were shared
     assert np.abs(shared.astype(int) - alone).max() <= 3
-    assert np.abs(shared.astype(int) - alone).mean() < 0.1
+    assert np.abs(shared.astype(int) - alone).mean() < 0.2
 
 
 def test_same_photo_same_result() -> None:
