@@ -15,6 +15,7 @@ Shapes: h and w are the network's pixels of one photo (without padding), H and W
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -55,20 +56,20 @@ def fit_chroma(L_hw: FloatArray, ab_2hw: FloatArray, *, height: int, width: int)
     return ChromaField(np.stack(planes), height, width)
 
 
-def enlarge_columns(field: ChromaField, start: int, stop: int) -> FloatArray:
-    """Enlarge the field to the photo's columns `start` to `stop`: (h, 4, stop - start)."""
-    planes = np.ascontiguousarray(field.planes_4hw.transpose(1, 0, 2))
+def enlarge_columns(planes_4hw: FloatArray, width: int, start: int, stop: int) -> FloatArray:
+    """Enlarge planes to columns `start` to `stop` of a photo of `width`: (h, 4, stop - start)."""
+    planes = np.ascontiguousarray(planes_4hw.transpose(1, 0, 2))
     h, _, w = planes.shape
     out = np.empty((h, 4, stop - start), np.float32)
     for left in range(start, stop, _BLOCK):
         right = min(left + _BLOCK, stop)
-        first, weights = enlarging_weights(w, field.width, left, right)
+        first, weights = enlarging_weights(w, width, left, right)
         part = planes[:, :, first : first + weights.shape[1]]
         out[:, :, left - start : right - start] = part @ weights.T
     return out
 
 
-def enlarge_rows(columns_h4C: FloatArray, height: int, start: int, stop: int) -> FloatArray:
+def enlarge_rows(columns_h4C: FloatArray, height: float, start: int, stop: int) -> FloatArray:
     """Enlarge what `enlarge_columns` returned to rows `start` to `stop`: (rows, 4, columns)."""
     h, _, n_columns = columns_h4C.shape
     first, weights = enlarging_weights(h, height, start, stop)
@@ -89,8 +90,11 @@ def small_products(left: FloatArray, right: FloatArray) -> FloatArray:
     return out
 
 
-def enlarging_weights(n_in: int, n_out: int, start: int, stop: int) -> tuple[int, FloatArray]:
+@lru_cache(maxsize=4096)  # photos come in few sizes, and this takes as long as its use
+def enlarging_weights(n_in: int, n_out: float, start: int, stop: int) -> tuple[int, FloatArray]:
     """Weights that resample `n_in` samples to samples `start` to `stop` of `n_out`.
+
+    A fractional `n_out` ends within its last sample.
 
     Cubic convolution with a = -1/2 (Keys 1981), widened when it is a reduction; at the ends the
     outermost sample is repeated. Returns the first input sample and (stop - start, inputs) weights.

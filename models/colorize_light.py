@@ -54,6 +54,17 @@ def luminance(tile: PixelArray, light: Light | None = None) -> FloatArray:
     return linear.reshape(n_rows, n_columns).astype(np.float32, copy=False)
 
 
+def luminance_and_root(
+    tile: PixelArray, light: Light | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Relative luminance Y of a tile, and f(Y) of CIELAB: two arrays (R, C)."""
+    Y = luminance(tile, light)
+    if tile.dtype == np.uint8 and tile.ndim == 2 and light is None:
+        codes: npt.NDArray[Any] = np.ascontiguousarray(tile)
+        return Y, cv2.LUT(codes, _root_of_code_table()).astype(np.float32, copy=False)
+    return Y, cube_root(Y)
+
+
 def lightness(Y: FloatArray) -> FloatArray:
     """L* in [0, 100] of relative luminance."""
     root = cube_root(Y)
@@ -64,19 +75,26 @@ def lightness(Y: FloatArray) -> FloatArray:
 
 def cube_root(Y: FloatArray) -> FloatArray:
     """The f of CIELAB: the cube root, continued below DELTA cubed by its tangent."""
+    if Y.size and Y.min() >= DELTA**3:
+        bright: FloatArray = np.cbrt(Y)
+        return bright
     curved = np.maximum(Y, np.float32(DELTA**3))
     root: FloatArray = np.cbrt(curved)
     root += (Y - curved) * np.float32(1 / (3 * DELTA**2))
     return root
 
 
-def cube(root: FloatArray) -> FloatArray:
-    """Undo `cube_root`."""
+def cube(root: FloatArray, out: FloatArray | None = None) -> FloatArray:
+    """Undo `cube_root`; the result is also written to `out`, if that is given."""
+    if root.size == 0 or root.min() >= DELTA:
+        cubed: FloatArray = np.multiply(root, root, out=out)
+        cubed *= root
+        return cubed
     curved = np.maximum(root, np.float32(DELTA))
-    straight = root - curved
-    straight *= np.float32(3 * DELTA**2)
-    cubed = curved * curved
+    cubed = np.multiply(curved, curved, out=out)
     cubed *= curved
+    straight = np.subtract(root, curved, out=curved)
+    straight *= np.float32(3 * DELTA**2)
     cubed += straight
     return cubed
 
@@ -160,3 +178,9 @@ def _srgb_table(n_codes: int) -> FloatArray:
     codes = np.linspace(0.0, 1.0, n_codes)
     linear = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
     return linear.astype(np.float32)[None]
+
+
+@cache
+def _root_of_code_table() -> FloatArray:
+    """f(Y) of CIELAB of each 8-bit grey code of sRGB, (1, 256)."""
+    return cube_root(_srgb_table(256))

@@ -20,19 +20,21 @@ import numpy.typing as npt
 
 from data_pipeline.lab import RGB_TO_XYZ, WHITE_D65
 from models.colorize_field import ChromaField, enlarge_columns, enlarge_rows, small_products
-from models.colorize_light import Light, PixelArray, cube, cube_root, luminance
+from models.colorize_light import Light, PixelArray, cube, luminance_and_root
 
 FloatArray = npt.NDArray[np.float32]
 
 TILE_COLUMNS = 4096
-TILE_PIXELS = 2**16
+TILE_PIXELS = 2**17
 
 # linear light in 65536 steps is fine enough for 8 bits: 20 steps for the first, steepest code
 _STEPS = 65536
 _TO_STEPS: FloatArray = (np.linalg.inv(RGB_TO_XYZ / WHITE_D65[:, None]) * _STEPS).astype(np.float32)
 # slopes of the sRGB transfer curve at black and white
 _SLOPE_AT_BLACK, _SLOPE_AT_WHITE = 12.92, 1.055 / 2.4
-_N_BISECTIONS = 5
+_N_BISECTIONS = 4
+# rows share a row of the field when that is off by less than this part of a network's pixel
+_ROW_SHARE = 1 / 20
 
 
 def recolor(
@@ -47,68 +49,101 @@ def recolor(
     (R, C, 3) of the same depth. Each tile is read before it is written, so both may be one image.
     `light` tells the luminance of codes that are not those of sRGB.
     """
+    roots_4hw = _root_planes(field)
+    h = roots_4hw.shape[1]
+    n_shared = max(1, int(2 * _ROW_SHARE * field.height / h))
+    n_shared_rows = -(-field.height // n_shared)
     n_reduced = 0
     for left in range(0, field.width, TILE_COLUMNS):
         right = min(left + TILE_COLUMNS, field.width)
-        columns_h4C = enlarge_columns(field, left, right)
-        n_rows = max(1, TILE_PIXELS // (right - left))
-        for top in range(0, field.height, n_rows):
-            bottom = min(top + n_rows, field.height)
-            planes_R4C = enlarge_rows(columns_h4C, field.height, top, bottom)
-            tile, n = _recolor_tile(read(top, bottom, left, right), planes_R4C, light)
+        columns_h4C = enlarge_columns(roots_4hw, field.width, left, right)
+        n_rows = max(1, TILE_PIXELS // (right - left) // n_shared)
+        for first in range(0, n_shared_rows, n_rows):
+            last = min(first + n_rows, n_shared_rows)
+            # the last row of the field may stand for fewer rows of the photo
+            top, bottom = first * n_shared, min(last * n_shared, field.height)
+            planes_r4C = enlarge_rows(columns_h4C, field.height / n_shared, first, last)
+            tile, n = _recolor_tile(read(top, bottom, left, right), planes_r4C, n_shared, light)
             write(top, left, tile)
             n_reduced += n
     return n_reduced
 
 
+def _root_planes(field: ChromaField) -> FloatArray:
+    """Factors and terms (4, h, w) that make the cube roots of X and Z of f.
+
+    With a* = slope L* + offset and L* = 116 f - 16 the first is
+    f + a*/500 = (1 + 116/500 slope) f + (offset - 16 slope)/500, and likewise f - b*/200.
+    """
+    a_slope, a_offset, b_slope, b_offset = field.planes_4hw
+    planes = [
+        1 + 116 / 500 * a_slope,
+        (a_offset - 16 * a_slope) / 500,
+        1 - 116 / 200 * b_slope,
+        (16 * b_slope - b_offset) / 200,
+    ]
+    return np.stack(planes).astype(np.float32, copy=False)
+
+
 def _recolor_tile(
-    tile: PixelArray, planes_R4C: FloatArray, light: Light | None
+    tile: PixelArray, planes_r4C: FloatArray, n_shared: int, light: Light | None
 ) -> tuple[PixelArray, int]:
     n_rows, n_columns = tile.shape[:2]
-    Y = luminance(tile, light)
-    fy = cube_root(Y)
-    # a* = slope L* + offset and L* = 116 f - 16, so that
-    # f + a*/500 = (1 + 116/500 slope) f + (offset - 16 slope)/500; likewise with -b*/200
     xyz = np.empty((3, n_rows, n_columns), np.float32)
-    roots: list[FloatArray] = []
-    for slope, offset, divisor in ((0, 1, 500.0), (2, 3, -200.0)):
-        slopes = planes_R4C[:, slope]
-        root = slopes * np.float32(116 / divisor)
-        root += np.float32(1)
-        root *= fy
-        shift = slopes * np.float32(-16)
-        shift += planes_R4C[:, offset]
-        shift *= np.float32(1 / divisor)
-        root += shift
-        roots.append(root)
-    xyz[0], xyz[1], xyz[2] = cube(roots[0]), Y, cube(roots[1])
-    steps = small_products(_TO_STEPS, xyz.reshape(3, -1)).reshape(xyz.shape)
+    xyz[1], fy = luminance_and_root(tile, light)
+    x_root, z_root = np.empty_like(fy), np.empty_like(fy)
+    for root, factor, term in ((x_root, 0, 1), (z_root, 2, 3)):
+        _affine(fy, planes_r4C[:, factor], planes_r4C[:, term], n_shared, root)
+    cube(x_root, out=xyz[0])
+    cube(z_root, out=xyz[2])
+    steps_3n = small_products(_TO_STEPS, xyz.reshape(3, -1))
     # a channel that leaves its range by less than half a code rounds to the range's end
     half_code = 0.5 * _STEPS / (256**tile.dtype.itemsize - 1)
     lowest, highest = -half_code / _SLOPE_AT_BLACK, _STEPS + half_code / _SLOPE_AT_WHITE
     n_reduced = 0
-    if steps.min() < lowest or steps.max() > highest:
-        flat = steps.reshape(3, -1)
-        outside = np.flatnonzero((flat.min(axis=0) < lowest) | (flat.max(axis=0) > highest))
-        flat[:, outside] = _reduce_to_gamut(
-            fy.ravel()[outside], roots[0].ravel()[outside], roots[1].ravel()[outside]
+    least, most = float(steps_3n.min()), float(steps_3n.max())
+    if least < lowest or most > highest:
+        outside = np.flatnonzero((steps_3n.min(axis=0) < lowest) | (steps_3n.max(axis=0) > highest))
+        steps_3n[:, outside] = _reduce_to_gamut(
+            steps_3n[:, outside],
+            *(plane.ravel()[outside] for plane in (xyz[1], fy, x_root, z_root)),
         )
         n_reduced = len(outside)
-    return _encode(steps, tile.dtype.itemsize), n_reduced
+    if least < 0 or most > _STEPS - 1:
+        np.clip(steps_3n, 0, _STEPS - 1, out=steps_3n)
+    encode = _encode_8 if tile.dtype == np.uint8 else _encode_16
+    return encode(steps_3n.reshape(xyz.shape)), n_reduced
 
 
-def _reduce_to_gamut(fy: FloatArray, root_x: FloatArray, root_z: FloatArray) -> FloatArray:
-    """Linear light, (3, n) in steps, of n colours outside sRGB with the chroma that sRGB allows.
+def _affine(
+    fy: FloatArray, factor_rC: FloatArray, term_rC: FloatArray, n_shared: int, out: FloatArray
+) -> None:
+    """Write `factor * fy + term` to `out`, each row of the two standing for `n_shared` rows."""
+    n_whole = len(fy) // n_shared
+    n_columns = fy.shape[1]
+    parts = [(slice(0, n_whole), slice(0, n_whole * n_shared))]
+    if n_whole < len(factor_rC):
+        parts.append((slice(n_whole, None), slice(n_whole * n_shared, None)))
+    for shared, rows in parts:
+        grouped = out[rows].reshape(len(factor_rC[shared]), -1, n_columns)
+        np.multiply(fy[rows].reshape(grouped.shape), factor_rC[shared][:, None], out=grouped)
+        grouped += term_rC[shared][:, None]
+
+
+def _reduce_to_gamut(
+    steps_3n: FloatArray, Y: FloatArray, fy: FloatArray, x_root: FloatArray, z_root: FloatArray
+) -> FloatArray:
+    """Reduce the chroma of n colours outside sRGB, (3, n) linear light in steps, until they fit.
 
     Lightness and hue stay: the colour moves towards the grey of its lightness, which is inside.
     """
-    x_per_chroma, z_per_chroma = root_x - fy, root_z - fy
-    xyz = np.empty((3, len(fy)), np.float32)
-    xyz[1] = cube(fy)
+    x_per_chroma, z_per_chroma = x_root - fy, z_root - fy
+    xyz = np.empty_like(steps_3n)
+    xyz[1] = Y
 
     def light(chroma: FloatArray) -> FloatArray:
-        xyz[0] = cube(fy + chroma * x_per_chroma)
-        xyz[2] = cube(fy + chroma * z_per_chroma)
+        cube(fy + chroma * x_per_chroma, out=xyz[0])
+        cube(fy + chroma * z_per_chroma, out=xyz[2])
         return small_products(_TO_STEPS, xyz)
 
     def excess(rgb: FloatArray) -> FloatArray:
@@ -116,7 +151,7 @@ def _reduce_to_gamut(fy: FloatArray, root_x: FloatArray, root_z: FloatArray) -> 
         return beyond
 
     inside, outside = np.zeros_like(fy), np.ones_like(fy)
-    excess_inside, excess_outside = excess(light(inside)), excess(light(outside))
+    excess_inside, excess_outside = excess(Y[None] * np.float32(_STEPS)), excess(steps_3n)
     for _ in range(_N_BISECTIONS):
         middle = (inside + outside) * np.float32(0.5)
         excess_middle = excess(light(middle))
@@ -131,27 +166,29 @@ def _reduce_to_gamut(fy: FloatArray, root_x: FloatArray, root_z: FloatArray) -> 
     return light(inside + (outside - inside) * share)
 
 
-def _encode(steps: FloatArray, n_bytes: int) -> PixelArray:
-    """Apply the sRGB transfer curve to linear light in [0, _STEPS], (3, R, C): (R, C, 3)."""
-    if n_bytes == 1:
-        np.clip(steps, 0, _STEPS - 1, out=steps)
-        index = cv2.merge(list(steps)).astype(np.uint16)
-        codes = cv2.LUT(index.reshape(len(index), -1), _code_table()).reshape(index.shape)
-        return codes.astype(np.uint8, copy=False)
-    linear = np.clip(steps, 0, _STEPS) * np.float32(1 / _STEPS)
+def _encode_8(steps_3RC: FloatArray) -> npt.NDArray[np.uint8]:
+    """Apply the sRGB transfer curve to linear light in [0, 1], in steps: (R, C, 3) of 8 bits."""
+    codes = cv2.LUT(steps_3RC.astype(np.uint16).reshape(3, -1), _code_table())
+    merged: npt.NDArray[np.uint8] = cv2.merge(list(codes.reshape(steps_3RC.shape)))
+    return merged
+
+
+def _encode_16(steps_3RC: FloatArray) -> npt.NDArray[np.uint16]:
+    """Apply the sRGB transfer curve to linear light in [0, 1], in steps: (R, C, 3) of 16 bits."""
+    linear = steps_3RC * np.float32(1 / (_STEPS - 1))
     curved = np.where(
         linear <= 0.0031308,
         linear * np.float32(12.92),
         np.float32(1.055) * cv2.pow(linear, 1 / 2.4) - np.float32(0.055),
     )
-    curved = curved * np.float32(65535) + np.float32(0.5)
-    wide: npt.NDArray[np.uint16] = cv2.merge(list(curved)).astype(np.uint16)
-    return wide
+    codes = np.clip(curved * np.float32(65535) + np.float32(0.5), 0, 65535)
+    merged: npt.NDArray[np.uint16] = cv2.merge(list(codes)).astype(np.uint16)
+    return merged
 
 
 @cache
 def _code_table() -> npt.NDArray[np.uint8]:
-    """The 8-bit sRGB code of each step of linear light, (1, _STEPS)."""
+    """The 8-bit sRGB code of each step of linear light, (1, 65536)."""
     linear = (np.arange(_STEPS) + 0.5) / _STEPS
     curved = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     codes: npt.NDArray[np.uint8] = np.rint(curved * 255).astype(np.uint8)

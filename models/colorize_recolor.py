@@ -56,7 +56,7 @@ def _recolor_image(image: Image.Image, field: ChromaField, photo: Photo) -> tupl
     transparent = image.mode in ("LA", "RGBA")
     out = image
     if image.mode in ("L", "LA"):
-        out = Image.new("RGBA" if transparent else "RGB", image.size)
+        out = Image.new("RGBA" if transparent else "RGB", image.size, None)  # filled below
     alpha: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
 
     def read(top: int, bottom: int, left: int, right: int) -> PixelArray:

@@ -27,6 +27,12 @@ def add_parsers(commands: Any) -> None:
     colorize.add_argument(
         "--strength", type=float, default=1.0, help="0 grey, 1 as learned, above 1 more"
     )
+    colorize.add_argument(
+        "--format",
+        choices=("jpeg", "png", "webp", "tiff", "avif"),
+        help="format of the results (default: that of each photo)",
+    )
+    colorize.add_argument("--force", action="store_true", help="replace existing results")
     colorize.add_argument("--compare", action="store_true", help="original and result side by side")
 
     data = commands.add_parser("data", help="look at a folder of photos, or build its cache")
@@ -62,9 +68,6 @@ def _colorize(arguments: argparse.Namespace) -> int:
     from models.colorize_paths import colorize_paths
 
     bundle = load_bundle(arguments.bundle)
-    missing = [photo for photo in arguments.photos if not photo.exists()]
-    if missing:
-        raise InputError(f"each photo or folder must exist, but there is no {missing[0]}")
     console = Console(file=sys.stderr)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("colorizing", total=None)
@@ -74,16 +77,22 @@ def _colorize(arguments: argparse.Namespace) -> int:
             bundle,
             strength=arguments.strength,
             compare=arguments.compare,
+            output_format=arguments.format,
+            force=arguments.force,
             on_progress=lambda _, done, total: bar.update(task, completed=done, total=total),
         )
-    failed = [result for result in results if result.out is None]
-    for result in failed:
-        print(f"chromatune: skipped {result.source}: {result.reason}", file=sys.stderr)
+    for result in results:
+        if result.message:
+            print(f"chromatune: {result.message}", file=sys.stderr)
+    n_pixels = sum(result.n_pixels for result in results)
+    n_reduced = sum(result.n_reduced for result in results)
+    share = f"; {100 * n_reduced / n_pixels:.1f} % of the pixels lost chroma to stay inside sRGB"
     print(
-        f"colorized {len(results) - len(failed)} of {len(results)} into {arguments.out}",
+        f"colorized {sum(result.out is not None for result in results)} of {len(results)} into "
+        f"{arguments.out}{share if n_reduced else ''}",
         file=sys.stderr,
     )
-    return 1 if failed else 0
+    return 1 if any(result.failed for result in results) else 0
 
 
 def _inspect(arguments: argparse.Namespace) -> int:

@@ -42,7 +42,8 @@ def test_enlarging_is_that_of_pillow() -> None:
 
 
 def enlarge(field, height: int, width: int):  # type: ignore[no-untyped-def]
-    return enlarge_rows(enlarge_columns(field, 0, width), height, 0, height).transpose(1, 0, 2)
+    columns = enlarge_columns(field.planes_4hw, width, 0, width)
+    return enlarge_rows(columns, height, 0, height).transpose(1, 0, 2)
 
 
 def test_fit_at_its_own_size_gives_the_network_s_answer_back() -> None:
