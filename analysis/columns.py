@@ -66,6 +66,7 @@ TEXT_COLUMNS = (
     "repeat_of",
     "configuration_id",
     "adversarial_trend",
+    "discriminator_verdict",
     "why",
 )
 
@@ -100,6 +101,8 @@ FLOAT_COLUMNS = (
     "adversarial_drift_low",
     "adversarial_drift_high",
     "reconstruction_drift",
+    "probability_real",
+    "probability_fake",
     "score",
     "objective_mean",
     "objective_sd",

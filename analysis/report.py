@@ -82,7 +82,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
     figures = {
         "ratio-drift": ratio_drift_figure(ratio_drift_info(run, balance)),
         "overlay": overlay_figure(overlay_info(run, infos, winner=winner_id)),
-        "history": history_figure(study, objective=run.objective),
+        "history": history_figure(run, study),
         "importance": importance_figure(importance_of(run, study), objective=run.objective),
         "parallel": parallel_figure(parallel_info(run, parameters)),
         "slice": slices,
@@ -116,7 +116,14 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
             "slice": SLICE_WIDTH_PIXELS * len(parameters),
             "parallel": AXIS_WIDTH_PIXELS * (len(parameters) + 3),
         },
-        settings={"run.json": run.info, "config.json": run.config, "data.json": run.data},
+        settings={
+            name: json.dumps(content, indent=2, ensure_ascii=False)
+            for name, content in (
+                ("config.json", run.config),
+                ("data.json", run.data),
+                ("run.json", run.info),
+            )
+        },
         figure_json={
             **{name: _script_json(_plotly(figure)) for name, figure in figures.items() if figure},
             "contour": _script_json({name: _plotly(f) for name, f in contours.items()}),

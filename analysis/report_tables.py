@@ -107,6 +107,7 @@ def winner_facts(run: Run, board: pd.DataFrame) -> dict[str, Any] | None:
         "trend": row["adversarial_trend"],
         "chip": row["adversarial_trend"] if row["state"] == "complete" else row["state"],
         "drift": drift_words(row),
+        "gave_up": row.get("discriminator_verdict") == "gave up",
         "why": row["why"],
         "feasible": bool(row["feasible"]),
     }
