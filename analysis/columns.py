@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 STATES = ("complete", "pruned", "failed", "running")
+#: states of trials that ended well enough to have a result: a pruned one that of its best epoch
+ENDED = ("complete", "pruned")
 TRENDS = ("stagnant", "unclear", "rising", "falling")
 
 Goal = Literal["minimise", "maximise", "zero", "one"]

@@ -24,6 +24,9 @@ def test_the_study_is_the_trials_table(run: Run) -> None:
     values = {t.number: t.value for t in study.trials if t.state is TrialState.COMPLETE}
     assert values == dict(zip(complete.index, complete["ab_swd"], strict=True))
     assert len(study.trials) == len(run.trials)
+    ended = study_of(run, ("complete", "pruned"))
+    shown = [t.number for t in ended.trials if t.state is TrialState.COMPLETE]
+    assert shown == run.trials.index[run.trials["state"].isin(["complete", "pruned"])].tolist()
     for name in searched_parameters(run):
         assert [t.params[name] for t in study.trials] == run.trials[name].tolist()
 
