@@ -143,6 +143,7 @@ def _section(title: str, rows: Sequence[tuple[str, ...]], header: tuple[str, ...
 
 def _how_to_use(config: Mapping[str, Any]) -> list[str]:
     size = config["image_size"]
+    fit = ', fit="squash"' if config.get("fit") == "squash" else ""
     return [
         "## How to use",
         "",
