@@ -35,7 +35,7 @@ search: $(INSTALLED) ## a small, whole search: leaderboard, report, bundle, one 
 	@echo "look at $(RUN)/report.html and $(RUN)/colour/sample.png"
 
 test: $(INSTALLED) browser ## all tests but the slow ones
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(INSTALLED) browser ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -70,8 +70,9 @@ class Balance:
             else ""
         )
         return (
-            f"The adversarial loss {where} stagnates at a parameter ratio D/G of {ratio:.2g}, "
-            f"90 % interval {low:.2g} to {high:.2g} ({counts}{held}). "
+            f"The adversarial loss {where} stagnates at a parameter ratio D/G of "
+            f"{ratio_words(ratio)}, 90 % interval {ratio_words(low)} to {ratio_words(high)} "
+            f"({counts}{held}). "
             f"The report's {REPORT_TARGET_RATIO} {place}."
         )
 
@@ -91,6 +92,11 @@ class Balance:
             else "Which ratio predicts the drift best is not determined"
         )
         return f"{verdict}. Rank correlations with 90 % intervals: {listed}."
+
+
+def ratio_words(ratio: float) -> str:
+    """A ratio with two decimals, or with two digits where it is small or large."""
+    return f"{ratio:.2f}" if 0.095 <= ratio < 10 else f"{ratio:.2g}"
 
 
 def balance_of(trials: pd.DataFrame, *, n_draws: int = 1000) -> Balance:

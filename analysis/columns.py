@@ -85,6 +85,7 @@ INTEGER_COLUMNS = (
     "images",
     "best_epoch",
     "seed",
+    "repeats",
 )
 
 FLOAT_COLUMNS = (
@@ -100,6 +101,8 @@ FLOAT_COLUMNS = (
     "adversarial_drift_high",
     "reconstruction_drift",
     "score",
+    "objective_mean",
+    "objective_sd",
     *METRICS,
 )
 

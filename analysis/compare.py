@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from analysis.balance import balance_of
+from analysis.balance import balance_of, ratio_words
 from analysis.columns import METRICS, STATES
 from analysis.errors import RunFolderError
 from analysis.leaderboard import build_leaderboard
@@ -129,7 +129,7 @@ def _block(runs: pd.DataFrame) -> str:
         ("best over its seeds", [_spread(r, "repeat_mean", "repeat_sd") for r in records]),
         ("  seeds", [str(r["repeats"]) for r in records]),
         ("stagnant share", [_value(r["stagnant_share"], ".0%") for r in records]),
-        ("balancing ratio", [_value(r["balance_ratio"], ".2g") for r in records]),
+        ("balancing ratio", [_value(r["balance_ratio"], ".2f") for r in records]),
         ("  90 % interval", [_interval(r) for r in records]),
         ("hours of trials", [_value(r["trial_hours"], ".2f") for r in records]),
         ("hours on the clock", [_value(r["wall_hours"], ".2f") for r in records]),
@@ -149,7 +149,7 @@ def _spread(row: dict[Any, Any], mean: str, deviation: str) -> str:
 def _interval(row: dict[Any, Any]) -> str:
     if row["balance_low"] != row["balance_low"]:
         return "not determined"
-    return f"{row['balance_low']:.2g} to {row['balance_high']:.2g}"
+    return f"{ratio_words(row['balance_low'])} to {ratio_words(row['balance_high'])}"
 
 
 def _wrapped(note: str) -> str:

@@ -13,7 +13,8 @@ from analysis.columns import (
 from analysis.errors import RunFolderError
 from analysis.placement import reasons_of
 from analysis.progress import trials_with_progress
-from analysis.ranking import REPORT_TARGET_RATIO, Weights, costs_of, order_of
+from analysis.ranking import REPORT_TARGET_RATIO, Costs, Weights, costs_of, order_of
+from analysis.repeats import repeat_words, with_repeats
 from analysis.run import Run
 
 _FIRST_EXTRAS = ("why", "score", "feasible", "reason")
@@ -47,15 +48,13 @@ def build_leaderboard(
     if top is not None and top < 1:
         raise RunFolderError(f"the number of rows must be at least 1, but got {top}")
     weights = weights or Weights()
-    trials = trials_with_progress(run)
+    trials = with_repeats(trials_with_progress(run), run.objective)
     costs = costs_of(trials, objective=run.objective, target_ratio=target_ratio)
     score = costs.score(weights)
     order = order_of(trials, score)
     board = trials.assign(
         score=np.round(score, 6),
-        why=pd.Series(
-            reasons_of(trials, costs, objective=run.objective), index=trials.index, dtype="str"
-        ),
+        why=pd.Series(_whys(trials, costs, run.objective), index=trials.index, dtype="str"),
     ).iloc[order]
     board = board.reset_index(drop=True).assign(rank=np.arange(1, len(board) + 1, dtype=np.int64))
     for name in LEADERBOARD_COLUMNS:
@@ -67,6 +66,12 @@ def build_leaderboard(
     if sort is not None:
         board = _sorted(board, sort)
     return board if top is None else board.head(top)
+
+
+def _whys(trials: pd.DataFrame, costs: Costs, objective: str) -> list[str]:
+    reasons = reasons_of(trials, costs, objective=objective)
+    repeated = repeat_words(trials, objective)
+    return [", ".join(filter(None, pair)) for pair in zip(repeated, reasons, strict=True)]
 
 
 def _sorted(board: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -9,7 +9,8 @@ Trials are ordered by, in this sequence:
    - drift: |adversarial drift| / 10 %, so 1 is the largest drift that still counts as stagnant;
    - ratio: |log2(parameter ratio / target ratio)|, so 1 is double or half the target;
    - objective: distance from the best complete trial in units of the distance between the best and
-     the median one, so 0 is the best and 1 an ordinary trial;
+     the median one, so 0 is the best and 1 an ordinary trial; a configuration that was trained
+     again counts with the mean over its repeats;
    a cost that is unknown counts as 3;
 4. order of start.
 """
@@ -25,6 +26,7 @@ import pandas as pd
 
 from analysis.columns import badness
 from analysis.errors import RunFolderError
+from analysis.repeats import ranked_objective
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -87,7 +89,7 @@ def costs_of(trials: pd.DataFrame, *, objective: str, target_ratio: float) -> Co
         drift=np.abs(_column(trials, "adversarial_drift")) / _DRIFT_UNIT_PERCENT,
         ratio=np.abs(np.log2(ratio / target_ratio)),
         objective=_objective_cost(
-            badness(objective, _column(trials, objective)),
+            badness(objective, _ranked(trials, objective)),
             complete=(trials["state"] == "complete").to_numpy(dtype=bool),
         ),
     )
@@ -109,6 +111,12 @@ def _objective_cost(bad: FloatArray, *, complete: npt.NDArray[np.bool_]) -> Floa
     unit = float(np.median(known)) - best
     cost = np.zeros(bad.size) if unit <= 0 else (bad - best) / unit
     return np.where(np.isfinite(bad), np.maximum(cost, 0.0), math.nan)
+
+
+def _ranked(trials: pd.DataFrame, objective: str) -> FloatArray:
+    if objective not in trials:
+        return _column(trials, objective)
+    return np.asarray(ranked_objective(trials, objective), dtype=np.float64)
 
 
 def _column(trials: pd.DataFrame, name: str) -> FloatArray:

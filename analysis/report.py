@@ -19,6 +19,7 @@ from analysis.figures.parallel import AXIS_WIDTH_PIXELS, parallel_figure, parall
 from analysis.figures.pareto import pareto_figure, pareto_info
 from analysis.figures.ratio_drift import ratio_drift_figure, ratio_drift_info
 from analysis.figures.search_history import (
+    MIN_TRIALS_FOR_IMPORTANCE,
     SLICE_WIDTH_PIXELS,
     history_figure,
     importance_figure,
@@ -93,7 +94,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         )
         for info in contour_infos(run, parameters)
     }
-    complete = board.loc[board["state"] == "complete", "trial_id"].tolist()
+    ended = board.loc[board["state"].isin(["complete", "pruned"]), "trial_id"].tolist()
     environment = Environment(
         loader=PackageLoader("analysis", "page"), autoescape=True, undefined=StrictUndefined
     )
@@ -107,10 +108,10 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         columns=leaderboard_columns(board, run.objective),
         n_rows=len(board),
         unfinished=unfinished_groups(board),
-        pictures=pictures_of(run, complete, n_trials=N_PICTURES),
+        pictures=pictures_of(run, ended, n_trials=N_PICTURES),
         figures={name: figure is not None for name, figure in figures.items()},
         has_contours=bool(contours),
-        n_parameters=len(parameters),
+        min_importance=MIN_TRIALS_FOR_IMPORTANCE,
         widths={
             "slice": SLICE_WIDTH_PIXELS * len(parameters),
             "parallel": AXIS_WIDTH_PIXELS * (len(parameters) + 3),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.balance import RATIO_NAMES, Balance
+from analysis.balance import RATIO_NAMES, Balance, ratio_words
 from analysis.change_point import Flattening
 from analysis.columns import STATES
 from analysis.discriminator_health import DiscriminatorHealth
@@ -30,19 +30,19 @@ _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("rank", "#", ".0f"),
     ("trial_id", "trial", ""),
     ("adversarial_trend", "trend", ""),
-    ("adversarial_drift", "drift %", "+.1f"),
+    ("why", "why", ""),
+    ("adversarial_drift", "drift %", "+z.1f"),
     ("parameter_ratio", "D/G", ".3g"),
     ("generator_complexity", "G", ".0f"),
     ("discriminator_complexity", "D", ".0f"),
     ("OBJECTIVE", "", ".4g"),
-    ("grey_skill", "grey_skill", "+.3f"),
-    ("colorfulness_gap", "colorfulness gap", "+.1f"),
+    ("grey_skill", "grey_skill", "+z.3f"),
+    ("colorfulness_gap", "colour gap", "+z.1f"),
     ("generator_lr", "G rate", ".1e"),
     ("discriminator_lr", "D rate", ".1e"),
     ("adversarial_factor", "factor", ".2g"),
     ("epochs", "epochs", ".3g"),
-    ("seconds", "minutes", ".1f"),
-    ("why", "why", ""),
+    ("seconds", "min", ".1f"),
 )
 
 
@@ -86,8 +86,8 @@ def headline(run: Run) -> list[str]:
 
 
 def winner_facts(run: Run, board: pd.DataFrame) -> dict[str, Any] | None:
-    """What there is to say about rank 1; None while no trial is complete."""
-    if not len(board) or board["state"].iloc[0] != "complete":
+    """What there is to say about rank 1; None while no trial has been validated to its end."""
+    if not len(board) or board["state"].iloc[0] not in ("complete", "pruned"):
         return None
     row = board.iloc[0].to_dict()
 
@@ -97,6 +97,7 @@ def winner_facts(run: Run, board: pd.DataFrame) -> dict[str, Any] | None:
     metrics = dict.fromkeys((run.objective, "grey_skill", "colorfulness_gap", "delta_e"))
     return {
         "trial_id": row["trial_id"],
+        "state": row["state"],
         "generator": shown("generator_complexity", ".0f"),
         "discriminator": shown("discriminator_complexity", ".0f"),
         "ratio": shown("parameter_ratio", ".2g"),
@@ -104,6 +105,7 @@ def winner_facts(run: Run, board: pd.DataFrame) -> dict[str, Any] | None:
         "factor": shown("adversarial_factor", ".2g"),
         "metrics": [(name, shown(name, ".3g")) for name in metrics],
         "trend": row["adversarial_trend"],
+        "chip": row["adversarial_trend"] if row["state"] == "complete" else row["state"],
         "drift": drift_words(row),
         "why": row["why"],
         "feasible": bool(row["feasible"]),
@@ -117,8 +119,8 @@ def drift_words(row: dict[Any, Any]) -> str:
         return "drift not measured"
     low, high = (row.get(f"adversarial_drift_{end}", math.nan) for end in ("low", "high"))
     if _missing(low) or _missing(high):
-        return f"drift {drift:+.1f} %, its interval not determined"
-    return f"drift {drift:+.1f} % (90 % interval {low:+.1f} to {high:+.1f})"
+        return f"drift {drift:+z.1f} %, its interval not determined"
+    return f"drift {drift:+z.1f} % (90 % interval {low:+z.1f} to {high:+z.1f})"
 
 
 def predictor_rows(balance: Balance) -> list[tuple[str, str, str]]:
@@ -132,9 +134,10 @@ def predictor_rows(balance: Balance) -> list[tuple[str, str, str]]:
         )
         crossing = balance.crossings[correlation.name]
         value = (
-            f"{crossing.ratio:.2g} ({crossing.low:.2g} to {crossing.high:.2g})"
-            if crossing.determined
-            else f"not determined: {crossing.reason}"
+            f"not determined: {crossing.reason}"
+            if crossing.ratio is None or crossing.low is None or crossing.high is None
+            else f"{ratio_words(crossing.ratio)} "
+            f"({ratio_words(crossing.low)} to {ratio_words(crossing.high)})"
         )
         rows.append((RATIO_NAMES[correlation.name], rho, value))
     return rows

@@ -46,9 +46,8 @@ class Run:
 
     @property
     def objective(self) -> str:
-        """The metric that the search optimised (`search.objective`), by default `ab_swd`."""
-        search = self.config.get("search")
-        objective = search.get("objective") if isinstance(search, dict) else None
+        """The metric that the search optimised, by default `ab_swd`."""
+        objective = self.config.get("objective")
         return objective if isinstance(objective, str) and objective in METRICS else "ab_swd"
 
     def curves(self, trial_id: str) -> list[dict[str, Any]]:

@@ -144,8 +144,8 @@ def finite_points(
     values: Sequence[float | None], steps: Sequence[float | None] | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Positions and values of the points that exist, ordered by position."""
-    y = _as_floats(values)
-    x = np.arange(y.size, dtype=np.float64) if steps is None else _as_floats(steps)
+    y = as_floats(values)
+    x = np.arange(y.size, dtype=np.float64) if steps is None else as_floats(steps)
     if x.size != y.size:
         raise ValueError(f"steps must have one entry per value, but got {x.size} for {y.size}")
     finite = np.isfinite(x) & np.isfinite(y)
@@ -154,9 +154,12 @@ def finite_points(
     return x[order], y[order]
 
 
-def _as_floats(values: Sequence[float | None]) -> FloatArray:
-    """Convert to float64 with NaN for whatever is no real number."""
-    return np.array([_as_float(v) for v in values], dtype=np.float64)
+def as_floats(values: Sequence[float | None]) -> FloatArray:
+    """Values (n,) as float64, with NaN for whatever is no number."""
+    try:
+        return np.array(values, dtype=np.float64)  # None becomes NaN
+    except (TypeError, ValueError, OverflowError):
+        return np.array([_as_float(v) for v in values], dtype=np.float64)
 
 
 def _as_float(value: object) -> float:

@@ -34,8 +34,7 @@ _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed
 
 def searched_parameters(run: Run) -> list[str]:
     """Columns of the parameters that were searched and differ between trials."""
-    search = run.config.get("search")
-    space = search.get("space") if isinstance(search, dict) else None
+    space = run.config.get("space")
     names = list(space) if isinstance(space, dict) else list(_PARAMETERS)
     return [name for name in names if name in run.trials and run.trials[name].nunique() > 1]
 

@@ -147,25 +147,24 @@ class _Model:
         # Holding the covariates at each draw's own means lets their uncertainty in.
         self.means = (self.weights @ covariates) / self.weights.sum(axis=1, keepdims=True)
         self._products = (self.design[:, :, None] * self.design[:, None, :]).reshape(n, -1)
-        self._start = self._straight_zero()
 
     def fit(self) -> None:
         """Alternate between the fit and its weights by distance from the zero and by residual."""
-        self.coefficients = self._solve(self.weights)
-        self.near = np.full(self.weights.shape[0], self._start)
-        local = np.ones_like(self.weights)
-        scale = 0.0
+        slope, constant = _robust_line(self.x, self.y)
+        zero = -constant / slope if slope else float(np.median(self.x))
+        self.near = np.full(self.weights.shape[0], zero).clip(self.x.min(), self.x.max())
+        # Every draw starts from weights that outliers have not had a say in.
+        residual = np.abs(self.y - slope * self.x - constant)[None, :]
         for iteration in range(_ITERATIONS):
-            zero = self.crossing()[0]
-            self.near = np.clip(zero, self.x.min(), self.x.max())
             distance = np.abs(self.x - self.near[:, None])
-            reach = _REACH * np.quantile(distance, _REACH_QUANTILE, axis=1, keepdims=True)
-            local = np.clip(1 - (distance / np.maximum(reach, 1e-9)) ** 3, 0, None) ** 3
-            residual = np.abs(self.y - self.coefficients @ self.design.T)
-            if iteration < 2:
-                scale = 1.4826 * float(np.median(residual[0]))
-            huber = np.minimum(1, _HUBER * scale / np.maximum(residual, 1e-12)) if scale else 1.0
+            reach = max(_REACH * float(np.quantile(distance[0], _REACH_QUANTILE)), 1e-9)
+            local = np.clip(1 - (distance / reach) ** 3, 0, None) ** 3
+            if iteration < 3:
+                scale = max(1.4826 * float(np.median(residual[0])), 1e-9)
+            huber = np.minimum(1, _HUBER * scale / np.maximum(residual, 1e-12))
             self.coefficients = self._solve(self.weights * local * huber)
+            residual = np.abs(self.y - self.coefficients @ self.design.T)
+            self.near = np.clip(self.crossing()[0], self.x.min(), self.x.max())
         self.n_effective = float(local[0].sum() ** 2 / (local[0] ** 2).sum())
 
     def crossing(self) -> tuple[FloatArray, FloatArray]:
@@ -205,11 +204,15 @@ class _Model:
         right = (weights * self.y) @ self.design
         return np.linalg.solve(normal + ridge, right[..., None])[..., 0]
 
-    def _straight_zero(self) -> float:
-        slope, constant = np.polyfit(self.x, self.y, 1)
-        if slope == 0:
-            return float(np.median(self.x))
-        return float(np.clip(-constant / slope, self.x.min(), self.x.max()))
+
+def _robust_line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
+    """Slope and constant of Theil and Sen's line, from at most 500 of the points."""
+    chosen = np.linspace(0, x.size - 1, min(x.size, 500)).astype(np.intp)
+    x, y = x[chosen], y[chosen]
+    i, j = np.triu_indices(x.size, k=1)
+    apart = x[i] != x[j]
+    slope = float(np.median((y[j] - y[i])[apart] / (x[j] - x[i])[apart]))
+    return slope, float(np.median(y - slope * x))
 
 
 def _usable(covariates: FloatArray | None, n: int) -> FloatArray:

@@ -14,6 +14,7 @@ import json
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def main() -> None:
     options = parser.parse_args()
     rng = np.random.default_rng(2026)
     each = math.ceil(options.curves / len(TRUTHS) / len(NOISES) / len(LENGTHS))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for n in LENGTHS:
         for noise in NOISES:
             count: Counter[str] = Counter()
@@ -76,6 +77,9 @@ def main() -> None:
             f"{row['moving unclear']:7.1%} {row['moving false']:5.1%} "
             f"({row['moving plain false']:.1%}) {row['cover']:8.1%}"
         )
+    total = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0] if " " in name}
+    total["cover"] = sum(row["cover"] for row in rows) / len(rows)
+    print("\nmean of the rows:", ", ".join(f"{name} {value:.1%}" for name, value in total.items()))
     flattening = _flattening(rng, 50)
     print("\nchange point, 3 lengths x 6 noises:", json.dumps(flattening))
     if options.json:

@@ -40,7 +40,7 @@ class TrainingBatches:
                 f"batch_size must be between 1 and the number of training photos, "
                 f"{len(indices)}, but got {batch_size}: take a smaller batch or more photos"
             )
-        self._cache = cache
+        self.cache = cache
         self._indices = indices
         self._batch_size = batch_size
         self._seed = seed
@@ -58,7 +58,7 @@ class TrainingBatches:
         flips = generator.random(len(order)) < 0.5 if self._flip else np.zeros(len(order), bool)
         for step in range(start_step, self.steps_per_epoch):
             batch = slice(step * self._batch_size, (step + 1) * self._batch_size)
-            codes = torch.from_numpy(self._cache.pixels.take(order[batch], axis=0))
+            codes = torch.from_numpy(self.cache.pixels.take(order[batch], axis=0))
             for row in np.flatnonzero(flips[batch]):
                 codes[row] = codes[row].flip(-1)
             yield _decode(codes)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from data_pipeline.errors import InputError
+
 _STAGING = ".building"
 _LOCK = ".lock"
 
@@ -19,11 +21,21 @@ def build_lock(path: Path) -> Iterator[None]:
 
     The lock is the kernel's, on a file beside the folder, so it ends with its owner, even by
     SIGKILL. (flock(2); not on Windows.)
+
+    Raises:
+        InputError: the file system has no locks, or cannot be written.
     """
     lock = path.with_name(path.name + _LOCK)
     while True:
-        with lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            file = lock.open("w")
+        except OSError as error:
+            raise _unusable(path.parent, error) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError as error:
+                raise _unusable(path.parent, error) from error
             if not _is_still(lock, file.fileno()):
                 continue  # its last owner has removed it: this lock is no longer the lock
             try:
@@ -35,19 +47,23 @@ def build_lock(path: Path) -> Iterator[None]:
 
 @contextmanager
 def staging_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder that becomes `path` at the end; on an exception nothing is left.
+    """Give an empty folder to build in; whatever is left of it at the end is removed.
 
-    The caller holds the lock of `path`. What stood under that name before is replaced.
+    The caller holds the lock of `path`, and moves the folder away with `publish`.
     """
     staging = path.with_name(path.name + _STAGING)
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
     try:
         yield staging
-        shutil.rmtree(path, ignore_errors=True)
-        staging.replace(path)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def publish(staging: Path, path: Path) -> None:
+    """Give a finished folder its final name; what stood under that name before is removed."""
+    shutil.rmtree(path, ignore_errors=True)
+    staging.replace(path)
 
 
 def clear_abandoned(cache_dir: Path) -> None:
@@ -59,6 +75,13 @@ def clear_abandoned(cache_dir: Path) -> None:
             if _is_still(lock, file.fileno()):
                 shutil.rmtree(staging, ignore_errors=True)
                 lock.unlink(missing_ok=True)
+
+
+def _unusable(cache_dir: Path, error: OSError) -> InputError:
+    return InputError(
+        f"the cache directory must be writable and its file system have locks, but '{cache_dir}' "
+        f"is not so ({error.strerror}): name another one in CHROMATUNE_CACHE"
+    )
 
 
 def _is_still(lock: Path, descriptor: int) -> bool:

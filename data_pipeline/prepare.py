@@ -12,7 +12,7 @@ import numpy.typing as npt
 from data_pipeline.errors import InputError
 from data_pipeline.grey import MINIMUM_CHROMA, measure_colour
 from data_pipeline.lab import FloatArray, rgb_to_lab
-from data_pipeline.listing import PhotoEntry
+from data_pipeline.listing import PhotoContent
 from data_pipeline.photo import Fit, PhotoError, fit_photo
 
 #: goes up when the same photo and settings give other bytes
@@ -70,10 +70,10 @@ def quantise_lab(lab: FloatArray) -> npt.NDArray[np.uint8]:
     return codes
 
 
-def prepare(entry: PhotoEntry, settings: PhotoSettings) -> npt.NDArray[np.uint8] | str:
+def prepare(content: PhotoContent, settings: PhotoSettings) -> npt.NDArray[np.uint8] | str:
     """Turn a photo into (3, S, S) uint8 as `quantise_lab` stores it, or say why it is not used."""
     try:
-        image = entry.read().decode(at_least=settings.image_size)
+        image = content.decode(at_least=settings.image_size)
     except PhotoError as error:
         return str(error)
     fitted = fit_photo(image, settings.image_size, settings.fit)

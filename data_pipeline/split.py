@@ -39,8 +39,9 @@ def split_by_content(
         raise InputError(
             f"validation_fraction must be between 0 and 1, but got {validation_fraction}: take 0.1"
         )
-    salted = [hashlib.sha256(_SALT + content.encode()).digest() for content in hashes]
-    distinct = sorted(set(salted))
+    # 64 bits of the salted hash: contents that share them by chance would only stay together.
+    salted = np.fromiter((_salted(content) for content in hashes), np.uint64, count=len(hashes))
+    distinct = np.unique(salted)
     if len(distinct) < 2:
         raise InputError(
             f"a split needs at least 2 different photos, but got {len(distinct)}: add photos"
@@ -49,7 +50,10 @@ def split_by_content(
         round(validation_fraction * len(distinct)), min(minimum_validation, len(distinct) // 4), 1
     )
     last = distinct[min(wanted, len(distinct) - 1) - 1]
-    order = sorted(range(len(salted)), key=salted.__getitem__)
-    n_validation = sum(1 for value in salted if value <= last)
-    rows = np.array(order, dtype=np.int64)
+    rows = np.argsort(salted, kind="stable").astype(np.int64)
+    n_validation = int((salted <= last).sum())
     return Split(train=rows[n_validation:], validation=rows[:n_validation])
+
+
+def _salted(content: str) -> int:
+    return int.from_bytes(hashlib.sha256(_SALT + content.encode()).digest()[:8], "big")

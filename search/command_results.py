@@ -1,4 +1,4 @@
-"""`chromatune leaderboard`, `compare` and `report`: what stored runs have found.
+"""`chromatune leaderboard`, `compare`, `report` and `dashboard`: what stored runs have found.
 
 Neither Ray nor Torch is loaded.
 """
@@ -42,6 +42,13 @@ def add_parsers(commands: Any) -> None:
     report.set_defaults(run=_report)
     report.add_argument("folder", type=Path, metavar="RUN", help="a run's folder")
     report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
+
+    dashboard = commands.add_parser(
+        "dashboard", help="optuna-dashboard on a run's study, for this machine only"
+    )
+    dashboard.set_defaults(run=_dashboard)
+    dashboard.add_argument("folder", type=Path, metavar="RUN", help="a run's folder")
+    dashboard.add_argument("--port", type=int, default=8080, metavar="P")
 
     for parser in (board, compare, report):
         parser.add_argument(
@@ -152,6 +159,18 @@ def _report(arguments: argparse.Namespace) -> int:
             f"--out must be writable, but {arguments.out}: {error.strerror}"
         ) from error
     print(f"wrote {arguments.out}", file=sys.stderr)
+    return 0
+
+
+def _dashboard(arguments: argparse.Namespace) -> int:
+    from analysis.dashboard import serve
+    from analysis.run import open_run
+
+    serve(
+        open_run(arguments.folder),
+        port=arguments.port,
+        on_ready=lambda url: print(f"{url} (Ctrl-C ends it)", file=sys.stderr),
+    )
     return 0
 
 

@@ -5,6 +5,7 @@ The report draws a trial's curves in the browser, when someone looks at them, fr
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,14 +14,26 @@ import plotly.graph_objects as go
 from analysis.change_point import Flattening, flattening_of
 from analysis.columns import TRENDS
 from analysis.discriminator_health import DiscriminatorHealth, discriminator_health
-from analysis.figures.style import GREY, ORANGE, TREND_COLOURS, compact, styled
+from analysis.figures.style import (
+    GREY,
+    ORANGE,
+    TREND_COLOURS,
+    compact,
+    counted,
+    evenly,
+    styled,
+)
 from analysis.rows import decode_row, whole_lines
 from analysis.run import Run
-from analysis.stagnation import trend_of
+from analysis.stagnation import as_floats, trend_of
 
 LOSSES = ("adversarial", "reconstruction", "discriminator_real", "discriminator_fake")
-#: rows of a trial that are decoded at most; the moving averages in them cover all steps
-MAX_ROWS = 250
+#: rows that are decoded of one trial, and of all trials of a page; the moving averages in them
+#: cover the steps between them too
+MAX_ROWS, _MAX_ROWS_OF_ALL = 250, 120_000
+MIN_ROWS = 60
+#: curves of one trend in the overlay: more would be a blot
+MAX_CURVES = 60
 #: numbers of loss curves that a page carries at most, about 6 bytes each
 _MAX_NUMBERS = 600_000
 
@@ -40,20 +53,25 @@ class LossInfo(NamedTuple):
     health: DiscriminatorHealth
 
 
-def loss_info(run: Run, trial_id: str, *, max_points: int = MAX_ROWS) -> LossInfo | None:
-    """Read the curves of one trial; None where it has none."""
-    rows = _thin_rows(run, trial_id)
+def loss_info(
+    run: Run, trial_id: str, *, max_rows: int = MAX_ROWS, max_points: int = MAX_ROWS
+) -> LossInfo | None:
+    """Read the curves of one trial, measure at most `max_rows` and keep `max_points` to draw.
+
+    Returns None where the trial has no curve.
+    """
+    rows = _thin_rows(run, trial_id, max_rows)
     rows = [row for row in rows if isinstance(row.get("epoch"), int | float)]
     if not rows:
         return None
     epochs = [float(row["epoch"]) for row in rows]
-    adversarial = [_finite(row.get("adversarial")) for row in rows]
-    kept = _evenly(len(rows), max_points)
+    adversarial = _finite([row.get("adversarial") for row in rows])
+    kept = evenly(len(rows), max_points)
     return LossInfo(
         trial_id=trial_id,
         epoch=[round(epochs[i], 3) for i in kept],
-        raw={name: [_short(rows[i].get(name)) for i in kept] for name in LOSSES},
-        average={name: [_short(rows[i].get(f"{name}_ema")) for i in kept] for name in LOSSES},
+        raw={name: _short([rows[i].get(name) for i in kept]) for name in LOSSES},
+        average={name: _short([rows[i].get(f"{name}_ema") for i in kept]) for name in LOSSES},
         drift_line=_drift_line(epochs, adversarial),
         flattening=flattening_of(adversarial, steps=epochs),
         health=discriminator_health(rows),
@@ -62,17 +80,20 @@ def loss_info(run: Run, trial_id: str, *, max_points: int = MAX_ROWS) -> LossInf
 
 def loss_infos(run: Run, trial_ids: list[str]) -> list[LossInfo]:
     """Read the curves of many trials, the thinner the more there are."""
-    per_trial = _MAX_NUMBERS // max(1, len(trial_ids)) // (2 * len(LOSSES) + 1)
-    max_points = min(MAX_ROWS, max(30, per_trial))
-    infos = (loss_info(run, trial_id, max_points=max_points) for trial_id in trial_ids)
+    n = max(1, len(trial_ids))
+    max_rows = min(MAX_ROWS, max(MIN_ROWS, _MAX_ROWS_OF_ALL // n))
+    max_points = min(MAX_ROWS, max(30, _MAX_NUMBERS // n // (2 * len(LOSSES) + 1)))
+    infos = (loss_info(run, t, max_rows=max_rows, max_points=max_points) for t in trial_ids)
     return [info for info in infos if info is not None]
 
 
 class OverlayInfo(NamedTuple):
     """Averaged adversarial losses of all trials, by trend of the complete ones."""
 
-    #: (epochs, values) of each trial
+    #: (epochs, values) of each trial shown, best rank first
     curves: dict[str, list[tuple[list[float], list[float | None]]]]
+    #: trials of each group, shown or not
+    n_trials: dict[str, int]
     winner: tuple[list[float], list[float | None]] | None
 
 
@@ -80,13 +101,12 @@ def overlay_info(run: Run, infos: list[LossInfo], *, winner: str | None) -> Over
     """Group the curves by trend; trials that did not complete form the group `unfinished`."""
     state = dict(zip(run.trials["trial_id"], run.trials["state"], strict=True))
     trend = dict(zip(run.trials["trial_id"], run.trials["adversarial_trend"], strict=True))
-    max_points = min(80, max(25, 40_000 // max(1, len(infos))))
     curves: dict[str, list[tuple[list[float], list[float | None]]]] = {
         name: [] for name in ("unfinished", *TRENDS)
     }
     best = None
     for info in infos:
-        kept = _evenly(len(info.epoch), max_points)
+        kept = evenly(len(info.epoch), 80)
         values = info.average["adversarial"]
         curve = ([info.epoch[i] for i in kept], [values[i] for i in kept])
         if all(value is None for value in curve[1]):
@@ -95,7 +115,15 @@ def overlay_info(run: Run, infos: list[LossInfo], *, winner: str | None) -> Over
         curves[trend[info.trial_id] if complete else "unfinished"].append(curve)
         if info.trial_id == winner:
             best = (info.epoch, values)
-    return OverlayInfo(curves={name: group for name, group in curves.items() if group}, winner=best)
+    return OverlayInfo(
+        curves={
+            name: [group[i] for i in evenly(len(group), MAX_CURVES)]
+            for name, group in curves.items()
+            if group
+        },
+        n_trials={name: len(group) for name, group in curves.items() if group},
+        winner=best,
+    )
 
 
 def overlay_figure(info: OverlayInfo) -> go.Figure | None:
@@ -111,8 +139,8 @@ def overlay_figure(info: OverlayInfo) -> go.Figure | None:
             y=compact(y),
             mode="lines",
             line={"color": TREND_COLOURS.get(name, GREY), "width": 1.2, "dash": _dash(name)},
-            opacity=max(0.18, min(0.8, 12 / len(group))),
-            name=f"{name} ({len(group)})",
+            opacity=0.7 if len(group) <= 20 else 0.45,
+            name=f"{name} ({counted(len(group), info.n_trials[name])})",
             hoverinfo="skip",
         )
     if info.winner is not None:
@@ -134,17 +162,10 @@ def _dash(name: str) -> str:
     return {"unfinished": "dot", "unclear": "dash"}.get(name, "solid")
 
 
-def _thin_rows(run: Run, trial_id: str) -> list[dict[str, Any]]:
+def _thin_rows(run: Run, trial_id: str, max_rows: int) -> list[dict[str, Any]]:
     lines = whole_lines(run.folder.read(f"trials/{trial_id}/curves.jsonl"))
-    rows = (decode_row(lines[i]) for i in _evenly(len(lines), MAX_ROWS))
+    rows = (decode_row(lines[i]) for i in evenly(len(lines), max_rows))
     return [row for row in rows if row is not None]
-
-
-def _evenly(n: int, n_kept: int) -> list[int]:
-    """At most `n_kept` of n indices, evenly spaced, first and last among them."""
-    if n <= n_kept:
-        return list(range(n))
-    return [int(i) for i in np.linspace(0, n - 1, n_kept).round()]
 
 
 def _drift_line(
@@ -160,12 +181,18 @@ def _drift_line(
     return [round(start, 3), round(known[-1], 3)], [round(value, 5) for value in ends]
 
 
-def _finite(value: object) -> float | None:
-    if not isinstance(value, int | float) or not abs(value) < 1e300:
-        return None
-    return float(value)
+def _finite(values: list[Any]) -> list[float | None]:
+    """The values as they are, with None for whatever is no finite number."""
+    numbers = as_floats(values)
+    return [v if isfinite(v) else None for v in numbers.tolist()]
 
 
-def _short(value: object) -> float | None:
-    number = _finite(value)
-    return None if number is None else float(f"{number:.4g}")
+def _short(values: list[Any]) -> list[float | None]:
+    """Four significant digits, None for holes."""
+    numbers = as_floats(values)
+    with np.errstate(all="ignore"):
+        digits = 3 - np.floor(np.log10(np.abs(numbers)))
+        scale = 10 ** np.clip(np.nan_to_num(digits, nan=0, posinf=0, neginf=0), -300, 300)
+        # Dividing by a power of ten gives the float that prints with the fewest digits.
+        rounded = np.where(numbers == 0, 0.0, np.round(numbers * scale) / scale)
+    return [v if isfinite(v) else None for v in rounded.tolist()]

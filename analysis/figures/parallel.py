@@ -11,16 +11,34 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from analysis.columns import badness
-from analysis.figures.style import GREY, SEQUENTIAL, compact, is_logarithmic, label_of, styled
+from analysis.figures.style import (
+    GREY,
+    ORANGE,
+    VERMILION,
+    compact,
+    counted,
+    evenly,
+    is_logarithmic,
+    label_of,
+    styled,
+)
 from analysis.run import Run
 
 FloatArray = npt.NDArray[np.float64]
 
-_N_GROUPS = 5
+#: name, colour, width and opacity of each fifth, the best first
+_GROUPS = (
+    ("best fifth", VERMILION, 2.2, 0.9),
+    ("second", ORANGE, 1.2, 0.6),
+    ("third", GREY, 1.0, 0.5),
+    ("fourth", GREY, 1.0, 0.35),
+    ("last fifth", GREY, 1.0, 0.2),
+)
 _N_TICKS = 5
+#: lines of one fifth that are drawn: more would be a blot
+MAX_LINES = 40
 AXIS_WIDTH_PIXELS = 125
 
 
@@ -58,7 +76,7 @@ def parallel_info(run: Run, parameters: list[str]) -> ParallelInfo:
     return ParallelInfo(
         axes=list(axes),
         positions=np.column_stack(columns)[order],
-        group=(place[order] * _N_GROUPS // len(trials)).tolist(),
+        group=(place[order] * len(_GROUPS) // len(trials)).tolist(),
     )
 
 
@@ -68,21 +86,21 @@ def parallel_figure(info: ParallelInfo) -> go.Figure | None:
         return None
     n_axes = len(info.axes)
     figure = go.Figure()
-    colours = sample_colorscale(SEQUENTIAL, np.linspace(0.95, 0.05, _N_GROUPS))
-    names = ["best fifth", "second", "third", "fourth", "last fifth"]
     groups = np.array(info.group)
-    for group in range(_N_GROUPS - 1, -1, -1):
-        lines = info.positions[groups == group]
-        if not len(lines):
+    for group in reversed(range(len(_GROUPS))):
+        members = info.positions[groups == group]
+        if not len(members):
             continue
+        lines = members[evenly(len(members), MAX_LINES)]
         gap = np.full((len(lines), 1), np.nan)
+        name, colour, width, opacity = _GROUPS[group]
         figure.add_scatter(
             x=compact(np.tile([*range(n_axes), np.nan], len(lines))),
             y=compact(np.hstack([lines, gap]).ravel()),
             mode="lines",
-            line={"color": colours[group], "width": 2.2 if group == 0 else 1},
-            opacity=0.9 if group == 0 else 0.5,
-            name=names[group],
+            line={"color": colour, "width": width},
+            opacity=opacity,
+            name=f"{name} ({counted(len(lines), len(members))})",
             hoverinfo="skip",
         )
     for i, axis in enumerate(info.axes):
@@ -104,6 +122,10 @@ def parallel_figure(info: ParallelInfo) -> go.Figure | None:
     return styled(figure, height=460)
 
 
+def _tick(value: float) -> str:
+    return f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.2g}"
+
+
 def _axis(values: list[object], name: str) -> tuple[ParallelAxis, FloatArray]:
     if not all(isinstance(value, int | float) for value in values):
         choices = sorted({str(value) for value in values})
@@ -118,6 +140,6 @@ def _axis(values: list[object], name: str) -> tuple[ParallelAxis, FloatArray]:
     if high == low:
         return ParallelAxis(label_of(name), [0.5], [f"{numbers[0]:.3g}"]), np.full(len(values), 0.5)
     ticks = np.linspace(low, high, _N_TICKS)
-    labels = [f"{10**tick if log else tick:.2g}" for tick in ticks]
+    labels = [_tick(10**tick if log else tick) for tick in ticks]
     axis = ParallelAxis(label_of(name), np.linspace(0, 1, _N_TICKS).tolist(), labels)
     return axis, (scale - low) / (high - low)

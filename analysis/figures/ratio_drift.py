@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
 
-from analysis.balance import Balance
+from analysis.balance import Balance, ratio_words
 from analysis.columns import TRENDS
 from analysis.figures.style import (
     BLUE,
@@ -91,7 +93,15 @@ def ratio_drift_figure(info: RatioDriftInfo) -> go.Figure | None:
         if rows:
             _add_trials(figure, info, rows, trend)
     _add_verticals(figure, info.crossing)
-    figure.update_xaxes(type="log", title_text="parameter ratio D/G")
+    ticks = [0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64]
+    span = np.log10([min(*info.ratio, REPORT_TARGET_RATIO), max(*info.ratio, REPORT_TARGET_RATIO)])
+    figure.update_xaxes(
+        type="log",
+        title_text="parameter ratio D/G",
+        tickvals=ticks,
+        ticktext=[f"{tick:.3g}" for tick in ticks],
+        range=[float(span[0]) - 0.06, float(span[1]) + 0.06],
+    )
     figure.update_yaxes(title_text="adversarial drift over the last half (%)")
     spread = max(abs(v) for v in (*info.drift, TOLERANCE_PERCENT * 2))
     figure.update_yaxes(range=[-min(spread * 1.2, _Y_LIMIT), min(spread * 1.2, _Y_LIMIT)])
@@ -126,15 +136,15 @@ def _add_verticals(figure: go.Figure, crossing: Crossing) -> None:
         figure.add_vrect(
             x0=crossing.low, x1=crossing.high, fillcolor=ORANGE, opacity=0.22, line_width=0
         )
-        figure.add_vline(
-            x=crossing.ratio,
-            line={"color": ORANGE, "width": 2},
-            annotation={"text": f"{crossing.ratio:.2g}", "yanchor": "top"},
-            annotation_position="top left",
-        )
-    figure.add_vline(
-        x=REPORT_TARGET_RATIO,
-        line={"color": GREY, "width": 1.5, "dash": "dash"},
-        annotation={"text": f"the report's {REPORT_TARGET_RATIO}", "yanchor": "bottom"},
-        annotation_position="bottom right",
-    )
+        figure.add_vline(x=crossing.ratio, line={"color": ORANGE, "width": 2})
+        _add_note(figure, crossing.ratio, ratio_words(crossing.ratio), y=0.98)
+    figure.add_vline(x=REPORT_TARGET_RATIO, line={"color": GREY, "width": 1.5, "dash": "dash"})
+    _add_note(figure, REPORT_TARGET_RATIO, f"the report's {REPORT_TARGET_RATIO}", y=0.02)
+
+
+def _add_note(figure: go.Figure, ratio: float, text: str, *, y: float) -> None:
+    # On a logarithmic axis an annotation's place is the logarithm, unlike a line's.
+    figure.add_annotation(
+        x=math.log10(ratio), y=y, yref="y domain", text=text, showarrow=False, xanchor="left",
+        xshift=4,
+    )  # fmt: skip

@@ -19,8 +19,8 @@ from analysis.figures.style import (
     BLUE,
     GREY,
     ORANGE,
-    SEQUENTIAL,
     SKY,
+    VERMILION,
     compact,
     label_of,
     styled,
@@ -30,8 +30,11 @@ from analysis.study import study_in_memory
 
 FloatArray = npt.NDArray[np.float64]
 
-#: PED-ANOVA compares the best tenth with the rest, so it needs a few of the best
-MIN_TRIALS_FOR_IMPORTANCE = 20
+#: PED-ANOVA compares the best quarter with all trials, so it needs a few of the best
+MIN_TRIALS_FOR_IMPORTANCE = 32
+_BEST_SHARE = 0.25
+#: readable on a light and a dark page
+_EARLY_TO_LATE = [[0.0, SKY], [0.5, GREY], [1.0, VERMILION]]
 SLICE_WIDTH_PIXELS = 230
 
 
@@ -67,7 +70,7 @@ def slice_figure(study: optuna.Study, *, objective: str, parameters: list[str]) 
     for trace in figure.data:
         trace.update(x=_light(trace.x), y=_light(trace.y))
         if trace.name == "Feasible Trial":
-            trace.marker.update(colorscale=SEQUENTIAL, size=6, line={"width": 0})
+            trace.marker.update(colorscale=_EARLY_TO_LATE, size=6, line={"width": 0})
             trace.marker.colorbar.update(title="trial", thickness=12, xpad=8, x=1.0)
         else:
             trace.update(name="fails the guards", marker={"color": GREY, "symbol": "x-thin-open"})
@@ -132,7 +135,7 @@ def _importance(trials: list[FrozenTrial], costs: FloatArray) -> dict[str, float
         warnings.simplefilter("ignore")
         return get_param_importances(
             study,
-            evaluator=PedAnovaImportanceEvaluator(),
+            evaluator=PedAnovaImportanceEvaluator(target_quantile=_BEST_SHARE),
             target=lambda trial: known[trial.number][1],
         )
 

@@ -65,9 +65,24 @@ def styled(figure: go.Figure, *, height: int = 420, legend: bool = True) -> go.F
     )
     figure.update_xaxes(zeroline=False, automargin=True)
     figure.update_yaxes(zeroline=False, automargin=True)
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+        if axis.type == "log" and axis.tickvals is None:
+            axis.update(dtick=1, exponentformat="power", minor={"ticks": "outside", "ticklen": 3})
     return figure
 
 
 def compact(values: object) -> np.ndarray[Any, Any]:
     """Numbers as float32: seven digits are more than a screen shows, at half the size."""
     return np.asarray(values, dtype=np.float32)
+
+
+def evenly(n: int, n_kept: int) -> list[int]:
+    """At most `n_kept` of n indices, evenly spaced, first and last among them."""
+    if n <= n_kept:
+        return list(range(n))
+    return [int(i) for i in np.linspace(0, n - 1, n_kept).round()]
+
+
+def counted(n_shown: int, n: int) -> str:
+    """How many of a group a figure shows."""
+    return f"{n}" if n_shown == n else f"{n_shown} of {n}"

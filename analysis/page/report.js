@@ -9,7 +9,7 @@
     "#cc79a7": "#e5a0c6", "#8a8a8a": "#9b9b9b", "#009e73": "#3cc79b",
   };
   const config = {
-    responsive: true, displaylogo: false,
+    responsive: true, displaylogo: false, displayModeBar: touch.matches ? false : "hover",
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
   };
 

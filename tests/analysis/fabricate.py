@@ -80,8 +80,8 @@ def write_study(folder: Path) -> None:
     storage = JournalStorage(JournalFileBackend(str(folder / "study.journal")))
     study = optuna.create_study(study_name=name, storage=storage)
     distributions: dict[str, Any] = {
-        "generator_complexity": IntDistribution(16, 52),
-        "discriminator_complexity": IntDistribution(1, 40),
+        "generator_complexity": IntDistribution(16, 72),
+        "discriminator_complexity": IntDistribution(1, 80),
         "generator_lr": FloatDistribution(1e-6, 1e-3, log=True),
         "discriminator_lr": FloatDistribution(1e-6, 1e-3, log=True),
         "adversarial_factor": FloatDistribution(0.0, 0.9),
@@ -116,9 +116,22 @@ def _write_header(folder: Path, plan: Plan) -> None:
         "command": f"chromatune search --trials {plan.n_trials} --name {folder.name}",
     }
     config = {
-        "data": {"images": None, "image_size": plan.image_size, "fit": "crop"},
-        "search": {"trials": plan.n_trials, "objective": "ab_swd", "seed": plan.seed},
-        "train": {"max_epochs": plan.max_epochs, "batch_size": 16},
+        "name": folder.name,
+        "images": None,
+        "trials": plan.n_trials,
+        "max_epochs": plan.max_epochs,
+        "image_size": plan.image_size,
+        "objective": "ab_swd",
+        "guards": ["grey_skill > 0", "ab_hf_ratio < 2"],
+        "seed": plan.seed,
+        "space": {
+            "generator_complexity": [*WIDTHS],
+            "discriminator_complexity": {"low": 1, "high": 80, "log": True},
+            "generator_lr": {"low": 1e-6, "high": 1e-3, "log": True},
+            "discriminator_lr": {"low": 1e-6, "high": 1e-3, "log": True},
+            "adversarial_factor": {"low": 0.02, "high": 0.5},
+            "batch_size": 16,
+        },
     }
     data = {
         "source": "synthetic landscapes",
@@ -218,7 +231,7 @@ def _fabricate_trial(
         _write_rows(path / "curves.jsonl", rows)
         _write_rows(path / "validation.jsonl", validation)
     if plan.pictures and state != "failed":
-        _write_pictures(path, saturation=max(0.0, 1 - best["chroma_log_ratio"] ** 2), rng=rng)
+        _write_pictures(path, saturation=max(0.0, 1 + best["chroma_log_ratio"]))
     summary = (
         summarise_curves(rows, finished=state == "complete")
         if rows
@@ -322,16 +335,16 @@ def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _write_pictures(path: Path, *, saturation: float, rng: np.random.Generator) -> None:
+def _write_pictures(path: Path, *, saturation: float) -> None:
     """A 3x6 grid, grey inputs left and coloured outputs right, and the 3x3 originals."""
     side = 64
-    photos = [_landscape(side, rng) for _ in range(9)]
+    photos = [_landscape(side, np.random.default_rng(i)) for i in range(9)]
     samples = Image.new("RGB", (6 * side, 3 * side))
     originals = Image.new("RGB", (3 * side, 3 * side))
     for i, photo in enumerate(photos):
         row, column = divmod(i, 3)
         grey = photo.convert("L").convert("RGB")
-        faded = Image.blend(grey, photo, min(1.0, max(0.0, saturation)))
+        faded = Image.blend(grey, photo, min(1.0, saturation))
         originals.paste(photo, (column * side, row * side))
         samples.paste(grey, (column * side, row * side))
         samples.paste(faded, ((column + 3) * side, row * side))
@@ -346,9 +359,7 @@ def _landscape(side: int, rng: np.random.Generator) -> Image.Image:
     colours = [(96, 110, 130), (70, 120, 70), (50, 95, 45)]
     for layer, colour in enumerate(colours):
         base = side * (0.45 + 0.18 * layer)
-        phase, height = rng.uniform(0, 6), rng.uniform(4, 10)
-        ridge = [
-            (x, base + height * math.sin(phase + x / rng.uniform(7, 9))) for x in range(side + 1)
-        ]
+        phase, height, length = rng.uniform(0, 6), rng.uniform(4, 10), rng.uniform(7, 14)
+        ridge = [(x, base + height * math.sin(phase + x / length)) for x in range(side + 1)]
         draw.polygon([*ridge, (side, side), (0, side)], fill=colour)
     return picture

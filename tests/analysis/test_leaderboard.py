@@ -101,7 +101,7 @@ def test_weights_and_target_ratio_change_the_order(tmp_path: Path) -> None:
 def test_the_objective_is_that_of_the_configuration(tmp_path: Path) -> None:
     run = run_of(tmp_path, {"ab_swd": 0.01, "grey_skill": 0.0}, {"ab_swd": 0.09, "grey_skill": 0.1})
     assert order_of(build_leaderboard(run)) == ["0000", "0001"]
-    run.config["search"]["objective"] = "grey_skill"
+    run.config["objective"] = "grey_skill"
     assert order_of(build_leaderboard(run)) == ["0001", "0000"]
 
 

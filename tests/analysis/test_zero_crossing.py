@@ -39,9 +39,10 @@ def test_without_noise_a_curved_drift_is_found_exactly() -> None:
 
 
 def test_outliers_do_not_move_it_far() -> None:
-    ratio, drift = configurations(40)
-    drift[[3, 17]] = 5000.0
-    assert zero_crossing(ratio, drift).ratio == pytest.approx(0.8, rel=0.15)
+    for seed in range(5):
+        ratio, drift = configurations(40, seed=seed)
+        drift[[3, 17]] = 5000.0
+        assert zero_crossing(ratio, drift).ratio == pytest.approx(0.8, rel=0.15)
 
 
 def test_covariates_explain_noise_away() -> None:

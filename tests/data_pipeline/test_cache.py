@@ -247,6 +247,24 @@ def test_a_file_that_could_not_be_read_is_tried_again(
     assert len(build_cache(folder, image_size=32, cache_dir=cache_dir)) == 3
 
 
+def test_a_photo_that_vanishes_meanwhile_is_left_out_and_missed_next_time(
+    make_photos, cache_dir: Path
+) -> None:
+    folder = make_photos(range(4))
+    photo = folder / "photo-002.png"
+    data = photo.read_bytes()
+
+    def remove(done: int, total: int) -> None:
+        photo.unlink(missing_ok=True)
+
+    cache = build_cache(folder, image_size=32, cache_dir=cache_dir, progress=remove, workers=1)
+    assert len(cache) == 3
+    assert [row.name for row in cache.skipped] == ["photo-002.png"]
+    photo.write_bytes(data)
+    assert len(build_cache(folder, image_size=32, cache_dir=cache_dir)) == 4
+    assert leftovers(cache_dir) == []
+
+
 # --- opening
 
 

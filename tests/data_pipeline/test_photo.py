@@ -91,6 +91,7 @@ def test_an_impossible_orientation_is_ignored(value: int) -> None:
     np.testing.assert_array_equal(decode_photo(encode(paint(1), "PNG", exif=exif)), paint(1))
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_exif_does_not_cost_the_photo() -> None:
     data = encode(paint(1), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\xff\xff\xff\xff")
     assert decode_photo(data).shape == paint(1).shape
@@ -229,6 +230,15 @@ def test_what_is_no_photo_is_refused(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(NotAPhotoError):
             read_photo(path)
+
+
+def test_a_file_too_long_to_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "long.jpg"
+    with path.open("wb") as file:
+        file.write(b"\xff\xd8\xff\xe0")
+        file.truncate((1 << 30) + 1)  # sparse: no disk is taken
+    with pytest.raises(PhotoError, match="too large: more than 1024 MiB"):
+        read_photo(path)
 
 
 def test_a_missing_file_is_a_reason(tmp_path: Path) -> None:

@@ -1,11 +1,8 @@
-"""A trial in its folder: reports, best epoch, pictures, checkpoints, resuming."""
+"""A trial in its folder: reports, best epoch, pictures, checkpoints."""
 
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from data_pipeline.batches import load_batch
 from data_pipeline.cache import PhotoCache, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.split import split_by_content
-from models.checkpoint import load_checkpoint, save_checkpoint
+from models.checkpoint import load_checkpoint
 from models.generator import Generator
 from models.loss_window import NonFiniteLossError
 from models.metrics import METRIC_NAMES
@@ -27,53 +24,7 @@ from models.sample_grid import sample_grid
 from models.settings import TrainingSettings
 from models.trial import Trial
 from models.validation import validate
-from tests.models.toys import HAS_BFLOAT16, cpu, differences, tiny_settings
-
-ROOT = Path(__file__).parents[2]
-MAX_EPOCHS = 3
-
-
-def new_trial(
-    folder: Path,
-    cache: PhotoCache,
-    *,
-    settings: TrainingSettings | None = None,
-    max_epochs: int = MAX_EPOCHS,
-    dtype: torch.dtype = torch.float32,
-) -> Trial:
-    return Trial(
-        folder,
-        settings=settings or tiny_settings(),
-        max_epochs=max_epochs,
-        cache=cache,
-        split=split_by_content(cache.hashes),
-        objective=Objective(),
-        compute=cpu(dtype),
-        max_validation_photos=12,
-    )
-
-
-def run(trial: Trial) -> list[dict[str, Any]]:
-    reports = []
-    while not trial.done:
-        reports.append(trial.run_epoch())
-    return reports
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(
-    tmp_path_factory: pytest.TempPathFactory, photo_cache: PhotoCache
-) -> tuple[Path, list[dict[str, Any]]]:
-    """The folder and the reports of a trial that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("trials") / "0000"
-    return folder, run(new_trial(folder, photo_cache))
-
-
-def assert_same_trial(folder: Path, expected: Path) -> None:
-    for name in ("checkpoint.pt", "best.pt"):
-        assert differences(load_checkpoint(folder / name), load_checkpoint(expected / name)) == []
-    for name in ("samples.png", "originals.png"):
-        assert (folder / name).read_bytes() == (expected / name).read_bytes()
+from tests.models.toys import TRIAL_EPOCHS, cpu, differences, new_trial, tiny_settings
 
 
 def test_reports_say_what_the_trial_learnt(
@@ -82,7 +33,7 @@ def test_reports_say_what_the_trial_learnt(
     folder, reports = uninterrupted
     keys = ["epoch", "step", "images", "seconds", "windows", "metrics", "feasible"]
     keys += ["best_epoch", "best_metrics", "done"]
-    assert [list(report) for report in reports] == [keys] * MAX_EPOCHS
+    assert [list(report) for report in reports] == [keys] * TRIAL_EPOCHS
     steps = len(split_by_content(photo_cache.hashes).train) // 4
     assert [report["epoch"] for report in reports] == [1, 2, 3]
     assert [report["step"] for report in reports] == [steps, 2 * steps, 3 * steps]
@@ -149,104 +100,6 @@ def best_generator(folder: Path) -> Generator:
     generator = Generator(best["settings"]["generator_complexity"]).eval()
     generator.load_state_dict(best["generator"])
     return generator
-
-
-@pytest.mark.parametrize("ran", [1, 2, 3])
-def test_a_resumed_trial_equals_an_uninterrupted_one(
-    ran: int,
-    tmp_path: Path,
-    photo_cache: PhotoCache,
-    uninterrupted: tuple[Path, list[dict[str, Any]]],
-) -> None:
-    expected, reports = uninterrupted
-    first = new_trial(tmp_path / "0000", photo_cache)
-    for _ in range(ran):
-        first.run_epoch()
-    if ran < MAX_EPOCHS:
-        next(first.training.run_epoch())  # and was killed in the middle of the next one
-    (tmp_path / "0000" / "checkpoint.pt.1.tmp").write_bytes(b"half of a che")
-    resumed = new_trial(tmp_path / "0000", photo_cache)
-    assert differences(resumed.last_report, reports[ran - 1]) == []
-    assert resumed.done == (ran == MAX_EPOCHS)
-    assert differences(run(resumed), reports[ran:]) == []
-    assert_same_trial(tmp_path / "0000", expected)
-    assert not list((tmp_path / "0000").glob("*.tmp"))
-
-
-FRESH_PROCESS = """
-import sys
-from pathlib import Path
-import torch
-from data_pipeline.cache import open_cache
-from tests.models.test_trial import new_trial, run
-
-cache = open_cache(Path(sys.argv[1]))
-for folder in map(Path, sys.argv[2:]):
-    run(new_trial(folder, cache, dtype=getattr(torch, folder.name)))
-"""
-
-
-def test_a_trial_resumed_in_a_fresh_process_equals_an_uninterrupted_one(
-    tmp_path: Path,
-    photo_cache: PhotoCache,
-    uninterrupted: tuple[Path, list[dict[str, Any]]],
-) -> None:
-    expected = {torch.float32: uninterrupted[0]}
-    if HAS_BFLOAT16:
-        expected[torch.bfloat16] = tmp_path / "straight"
-        run(new_trial(tmp_path / "straight", photo_cache, dtype=torch.bfloat16))
-    folders = {dtype: tmp_path / str(dtype).removeprefix("torch.") for dtype in expected}
-    for dtype, folder in folders.items():
-        new_trial(folder, photo_cache, dtype=dtype).run_epoch()
-    command = [sys.executable, "-c", FRESH_PROCESS, photo_cache.path, *folders.values()]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    for dtype, folder in folders.items():
-        assert_same_trial(folder, expected[dtype])
-
-
-def test_a_finished_trial_goes_on_when_more_epochs_are_asked(
-    tmp_path: Path, photo_cache: PhotoCache, uninterrupted: tuple[Path, list[dict[str, Any]]]
-) -> None:
-    expected, _ = uninterrupted
-    run(new_trial(tmp_path / "0000", photo_cache, max_epochs=1))
-    longer = new_trial(tmp_path / "0000", photo_cache)
-    assert longer.last_report is not None
-    assert not longer.last_report["done"]
-    run(longer)
-    assert_same_trial(tmp_path / "0000", expected)
-
-
-def test_a_trial_goes_on_with_its_own_settings_only(
-    photo_cache: PhotoCache, uninterrupted: tuple[Path, list[dict[str, Any]]]
-) -> None:
-    folder, _ = uninterrupted
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-    other = replace(tiny_settings(), generator_lr=1e-3, generator_complexity=5)
-    with pytest.raises(InputError) as caught:
-        new_trial(folder, photo_cache, settings=other)
-    assert "generator_lr was 0.002 and is 0.001" in str(caught.value)
-    assert "generator_complexity was 4 and is 5" in str(caught.value)
-    assert str(folder) in str(caught.value)
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before
-
-
-def test_a_damaged_checkpoint_is_refused(
-    tmp_path: Path, photo_cache: PhotoCache, uninterrupted: tuple[Path, list[dict[str, Any]]]
-) -> None:
-    whole = (uninterrupted[0] / "checkpoint.pt").read_bytes()
-    (tmp_path / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="must be a whole checkpoint"):
-        new_trial(tmp_path, photo_cache)
-
-
-def test_an_older_checkpoint_may_lack_newer_settings(
-    tmp_path: Path, photo_cache: PhotoCache, uninterrupted: tuple[Path, list[dict[str, Any]]]
-) -> None:
-    state = load_checkpoint(uninterrupted[0] / "checkpoint.pt")
-    assert state["settings"].pop("dropout") == TrainingSettings().dropout
-    save_checkpoint(tmp_path / "checkpoint.pt", state)
-    assert new_trial(tmp_path, photo_cache).done
 
 
 def scripted(**changes: float) -> dict[str, float]:

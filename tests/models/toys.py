@@ -1,9 +1,10 @@
-"""Small trainings for the tests: settings, devices, batches in memory, comparison of states."""
+"""Small trainings and trials for the tests, and how to compare their states."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from data_pipeline.cache import PhotoCache
+from data_pipeline.split import split_by_content
 from models.device import Compute, resolve_compute
+from models.objective import Objective
 from models.settings import TrainingSettings
+from models.trial import Trial
 
+TRIAL_EPOCHS = 3
 HAS_BFLOAT16 = resolve_compute("cpu").dtype == torch.bfloat16
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="no instructions for bfloat16")
 
@@ -76,3 +82,30 @@ def differences(one: Any, other: Any, place: str = "") -> list[str]:
     else:
         same = type(one) is type(other) and (one == other or (one != one and other != other))
     return [] if same else [place or "/"]
+
+
+def new_trial(
+    folder: Path,
+    cache: PhotoCache,
+    *,
+    settings: TrainingSettings | None = None,
+    max_epochs: int = TRIAL_EPOCHS,
+    dtype: torch.dtype = torch.float32,
+) -> Trial:
+    return Trial(
+        folder,
+        settings=settings or tiny_settings(),
+        max_epochs=max_epochs,
+        cache=cache,
+        split=split_by_content(cache.hashes),
+        objective=Objective(),
+        compute=cpu(dtype),
+        max_validation_photos=12,
+    )
+
+
+def run_to_end(trial: Trial) -> list[dict[str, Any]]:
+    reports = []
+    while not trial.done:
+        reports.append(trial.run_epoch())
+    return reports

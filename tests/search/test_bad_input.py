@@ -101,7 +101,7 @@ for command in json.loads(sys.argv[1]):
         codes.append(main(command.split()))
     except SystemExit as stop:
         codes.append(stop.code)
-print(json.dumps([codes, sorted({"ray", "torch", "optuna"} & set(sys.modules))]))
+print(json.dumps([codes, sorted({"ray", "torch"} & set(sys.modules))]))
 """
     commands = [
         command for command, _ in CASES.values() if not command.startswith(("export", "colorize"))
