@@ -117,6 +117,13 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int = 1000) -> Balance:
                 f"(left out {left_out}), because the ratio depends on the size"
             )
             trials = trials[trials["image_size"] == image_size]
+    if "discriminator_verdict" in trials:
+        gave_up = int((trials["discriminator_verdict"] == "gave up").sum())
+        if gave_up:
+            notes.append(
+                f"in {gave_up} of {_count(len(trials), 'trial')} the discriminator gave up (says "
+                f"one half to everything): there a level loss is no sign of balance"
+            )
     configurations = _configurations(trials)
     drift = configurations["adversarial_drift"].to_numpy(dtype=np.float64)
     ratios = {

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 STATES = ("complete", "pruned", "failed", "running")
+#: states of trials that ended well enough to have a result: a pruned one that of its best epoch
+ENDED = ("complete", "pruned")
 TRENDS = ("stagnant", "unclear", "rising", "falling")
 
 Goal = Literal["minimise", "maximise", "zero", "one"]
@@ -66,6 +68,7 @@ TEXT_COLUMNS = (
     "repeat_of",
     "configuration_id",
     "adversarial_trend",
+    "discriminator_verdict",
     "why",
 )
 
@@ -100,6 +103,8 @@ FLOAT_COLUMNS = (
     "adversarial_drift_low",
     "adversarial_drift_high",
     "reconstruction_drift",
+    "probability_real",
+    "probability_fake",
     "score",
     "objective_mean",
     "objective_sd",

@@ -30,6 +30,7 @@ def reasons_of(trials: pd.DataFrame, costs: Costs, *, objective: str) -> list[st
         trials["reason"].tolist(),
         trials["feasible"].tolist(),
         trials["adversarial_trend"].tolist(),
+        _verdicts(trials),
         costs.ratio.tolist(),
         costs.objective.tolist(),
     ]
@@ -48,10 +49,18 @@ def _unfinished(state: str, reason: object) -> str:
 
 
 def _complete(
-    feasible: bool, trend: str, ratio_cost: float, objective_cost: float, *, objective: str
+    feasible: bool,
+    trend: str,
+    verdict: object,
+    ratio_cost: float,
+    objective_cost: float,
+    *,
+    objective: str,
 ) -> str:
     words = [] if feasible else ["colours fail the guards"]
-    words.append(_TREND_WORDS[trend])
+    # The loss of a discriminator that says one half to everything is level, but not balanced.
+    gave_up = verdict == "gave up" and trend in ("stagnant", "unclear")
+    words.append("D gave up" if gave_up else _TREND_WORDS[trend])
     if math.isnan(objective_cost):
         words.append(f"no {objective}")
     elif objective_cost == 0:
@@ -63,3 +72,9 @@ def _complete(
     if ratio_cost >= _FAR_COST:
         words.append("ratio off")
     return ", ".join(words)
+
+
+def _verdicts(trials: pd.DataFrame) -> list[object]:
+    if "discriminator_verdict" not in trials:
+        return [None] * len(trials)
+    return trials["discriminator_verdict"].tolist()

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from analysis.balance import balance_of
+from analysis.columns import ENDED
 from analysis.figures.contour import contour_figure, contour_infos
 from analysis.figures.losses import loss_infos, overlay_figure, overlay_info
 from analysis.figures.parallel import AXIS_WIDTH_PIXELS, parallel_figure, parallel_info
@@ -76,14 +77,14 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
     winner_id = None if winner is None else winner["trial_id"]
     balance = balance_of(run.trials)
     parameters = searched_parameters(run)
-    study = study_of(run)
+    ended = study_of(run, ENDED)
     infos = loss_infos(run, board["trial_id"].tolist())
-    slices = slice_figure(study, objective=run.objective, parameters=parameters)
+    slices = slice_figure(ended, objective=run.objective, parameters=parameters)
     figures = {
         "ratio-drift": ratio_drift_figure(ratio_drift_info(run, balance)),
         "overlay": overlay_figure(overlay_info(run, infos, winner=winner_id)),
-        "history": history_figure(study, objective=run.objective),
-        "importance": importance_figure(importance_of(run, study), objective=run.objective),
+        "history": history_figure(run, study_of(run)),
+        "importance": importance_figure(importance_of(run, ended), objective=run.objective),
         "parallel": parallel_figure(parallel_info(run, parameters)),
         "slice": slices,
         "pareto": pareto_figure(pareto_info(run), winner=winner_id),
@@ -94,7 +95,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         )
         for info in contour_infos(run, parameters)
     }
-    ended = board.loc[board["state"].isin(["complete", "pruned"]), "trial_id"].tolist()
+    shown = board.loc[board["state"].isin(ENDED), "trial_id"].tolist()
     environment = Environment(
         loader=PackageLoader("analysis", "page"), autoescape=True, undefined=StrictUndefined
     )
@@ -108,7 +109,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         columns=leaderboard_columns(board, run.objective),
         n_rows=len(board),
         unfinished=unfinished_groups(board),
-        pictures=pictures_of(run, ended, n_trials=N_PICTURES),
+        pictures=pictures_of(run, shown, n_trials=N_PICTURES),
         figures={name: figure is not None for name, figure in figures.items()},
         has_contours=bool(contours),
         min_importance=MIN_TRIALS_FOR_IMPORTANCE,
@@ -116,7 +117,14 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
             "slice": SLICE_WIDTH_PIXELS * len(parameters),
             "parallel": AXIS_WIDTH_PIXELS * (len(parameters) + 3),
         },
-        settings={"run.json": run.info, "config.json": run.config, "data.json": run.data},
+        settings={
+            name: json.dumps(content, indent=2, ensure_ascii=False)
+            for name, content in (
+                ("config.json", run.config),
+                ("data.json", run.data),
+                ("run.json", run.info),
+            )
+        },
         figure_json={
             **{name: _script_json(_plotly(figure)) for name, figure in figures.items() if figure},
             "contour": _script_json({name: _plotly(f) for name, f in contours.items()}),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.balance import RATIO_NAMES, Balance, ratio_words
 from analysis.change_point import Flattening
-from analysis.columns import STATES
+from analysis.columns import ENDED, STATES
 from analysis.discriminator_health import DiscriminatorHealth
 from analysis.figures.losses import LOSSES, LossInfo
 from analysis.run import Run
@@ -87,7 +87,7 @@ def headline(run: Run) -> list[str]:
 
 def winner_facts(run: Run, board: pd.DataFrame) -> dict[str, Any] | None:
     """What there is to say about rank 1; None while no trial has been validated to its end."""
-    if not len(board) or board["state"].iloc[0] not in ("complete", "pruned"):
+    if not len(board) or board["state"].iloc[0] not in ENDED:
         return None
     row = board.iloc[0].to_dict()
 
@@ -107,6 +107,7 @@ def winner_facts(run: Run, board: pd.DataFrame) -> dict[str, Any] | None:
         "trend": row["adversarial_trend"],
         "chip": row["adversarial_trend"] if row["state"] == "complete" else row["state"],
         "drift": drift_words(row),
+        "gave_up": row.get("discriminator_verdict") == "gave up",
         "why": row["why"],
         "feasible": bool(row["feasible"]),
     }

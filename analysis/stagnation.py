@@ -10,9 +10,9 @@ states how often it is right on curves of known truth.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -97,32 +97,6 @@ def trend_of(
     return Trend(
         drift=drift, low=low, high=high, trend=trend, level=level, n_points=n, reason=reason
     )
-
-
-def summarise_curves(
-    rows: Sequence[Mapping[str, Any]], *, finished: bool = True
-) -> dict[str, float | str | None]:
-    """Summarise a trial's curves.jsonl rows for its row in trials.jsonl.
-
-    Args:
-        rows: the windows in their order.
-        finished: False for a trial that was stopped before its last epoch: it keeps its drift, but
-            its trend is unclear.
-
-    Returns:
-        `adversarial_drift`, `adversarial_drift_low`, `adversarial_drift_high` (per cent or None),
-        `adversarial_trend` and `reconstruction_drift`.
-    """
-    steps = [row.get("step") for row in rows]
-    adversarial = trend_of([row.get("adversarial") for row in rows], steps=steps)
-    reconstruction = trend_of([row.get("reconstruction") for row in rows], steps=steps)
-    return {
-        "adversarial_drift": adversarial.drift,
-        "adversarial_drift_low": adversarial.low,
-        "adversarial_drift_high": adversarial.high,
-        "adversarial_trend": adversarial.trend if finished else "unclear",
-        "reconstruction_drift": reconstruction.drift,
-    }
 
 
 def last_half(

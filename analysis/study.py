@@ -29,7 +29,6 @@ _PARAMETERS = (
     "discriminator_lr",
     "adversarial_factor",
 )
-_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
 def searched_parameters(run: Run) -> list[str]:
@@ -39,16 +38,17 @@ def searched_parameters(run: Run) -> list[str]:
     return [name for name in names if name in run.trials and run.trials[name].nunique() > 1]
 
 
-def study_of(run: Run) -> optuna.Study:
+def study_of(run: Run, states: tuple[str, ...] = ("complete",)) -> optuna.Study:
     """Rebuild the study: one trial a row, in order, with the objective as value.
 
-    Trials that do not satisfy the guards carry a constraint, as Optuna's figures expect it.
+    Trials in one of the `states` with a value are COMPLETE, all others FAIL: Optuna's figures show
+    complete trials only. Those that break a guard carry a constraint, as the figures expect it.
     """
     maximise = METRIC_GOALS.get(run.objective) == "maximise"
     study = study_in_memory(direction="maximize" if maximise else "minimize")
     distributions = {name: _distribution(run.trials[name]) for name in searched_parameters(run)}
     study.add_trials(
-        [_trial(row, run.objective, distributions) for row in run.trials.to_dict("records")]
+        [_trial(row, run.objective, distributions, states) for row in run.trials.to_dict("records")]
     )
     return study
 
@@ -74,18 +74,17 @@ def _distribution(values: pd.Series[Any]) -> BaseDistribution:
 
 
 def _trial(
-    row: dict[Any, Any], objective: str, distributions: dict[str, BaseDistribution]
+    row: dict[Any, Any],
+    objective: str,
+    distributions: dict[str, BaseDistribution],
+    states: tuple[str, ...],
 ) -> optuna.trial.FrozenTrial:
     value = row.get(objective, np.nan)
-    state = _STATES.get(row["state"], TrialState.FAIL)
     known = {name: row[name] for name in distributions if row[name] == row[name]}
-    if state is TrialState.COMPLETE and not (
-        np.isfinite(value) and len(known) == len(distributions)
-    ):
-        state = TrialState.FAIL
+    shown = row["state"] in states and np.isfinite(value) and len(known) == len(distributions)
     return create_trial(
-        state=state,
-        value=float(value) if state is TrialState.COMPLETE else None,
+        state=TrialState.COMPLETE if shown else TrialState.FAIL,
+        value=float(value) if shown else None,
         params=known,
         distributions={name: distributions[name] for name in known},
         system_attrs={"constraints": [0.0 if row["feasible"] else 1.0]},

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from optuna.trial import Trial
 
-from analysis.stagnation import summarise_curves
+from analysis.curve_summary import summarise_curves
 from models.complexity import balance
 from models.objective import METRICS, Objective
 from models.settings import TrainingSettings

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from analysis.columns import ENDED
 from analysis.figures.style import GREY, SEQUENTIAL, compact, is_logarithmic, label_of, styled
 from analysis.run import Run
 
@@ -44,10 +45,10 @@ class ContourInfo(NamedTuple):
 
 
 def contour_infos(run: Run, parameters: list[str]) -> list[ContourInfo]:
-    """Smooth the objective of the complete trials over each pair of numeric parameters."""
+    """Smooth the objective of the trials that ended over each pair of numeric parameters."""
     if run.objective not in run.trials:
         return []
-    trials = run.trials[run.trials["state"] == "complete"]
+    trials = run.trials[run.trials["state"].isin(ENDED)]
     numeric = [name for name in parameters if trials[name].dtype.kind in "if"]
     trials = trials.dropna(subset=[*numeric, run.objective])
     if len(trials) < MIN_TRIALS:

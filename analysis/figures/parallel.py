@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from analysis.columns import badness
+from analysis.columns import ENDED, badness
 from analysis.figures.style import (
     GREY,
     ORANGE,
@@ -51,7 +51,7 @@ class ParallelAxis(NamedTuple):
 
 
 class ParallelInfo(NamedTuple):
-    """The complete trials as lines, the best last."""
+    """The trials that ended as lines, the best last."""
 
     axes: list[ParallelAxis]
     #: (n_trials, n_axes), in [0, 1]
@@ -61,9 +61,9 @@ class ParallelInfo(NamedTuple):
 
 
 def parallel_info(run: Run, parameters: list[str]) -> ParallelInfo:
-    """Lay the complete trials out on one axis a parameter, then the ratio, drift and objective."""
+    """Lay the trials that ended on one axis a parameter, then the ratio, drift and objective."""
     names = [*parameters, "parameter_ratio", "adversarial_drift", run.objective]
-    trials = run.trials[run.trials["state"] == "complete"]
+    trials = run.trials[run.trials["state"].isin(ENDED)]
     names = [name for name in dict.fromkeys(names) if name in trials and trials[name].notna().any()]
     trials = trials.dropna(subset=names)
     if not len(trials) or len(names) < 2 or run.objective not in names:

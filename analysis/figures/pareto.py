@@ -7,12 +7,20 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from analysis.columns import ENDED
 from analysis.figures.style import BLUE, GREY, ORANGE, compact, styled
 from analysis.run import Run
 
+_GROUPS = {
+    "fails the guards": (GREY, "x-thin-open"),
+    "pruned": (GREY, "circle-open"),
+    "complete": (BLUE, "circle"),
+    "front": (ORANGE, "diamond"),
+}
+
 
 class ParetoInfo(NamedTuple):
-    """Complete trials with both metrics, each list (n_trials,)."""
+    """Trials that ended with both metrics, a pruned one at its best epoch, each (n_trials,)."""
 
     trial_id: list[str]
     #: lower is better
@@ -20,6 +28,7 @@ class ParetoInfo(NamedTuple):
     #: higher is better
     grey_skill: list[float]
     feasible: list[bool]
+    pruned: list[bool]
     #: no feasible trial is at least as good in both and better in one
     on_front: list[bool]
 
@@ -28,9 +37,9 @@ def pareto_info(run: Run) -> ParetoInfo:
     """Find the Pareto front of the feasible trials."""
     trials = run.trials
     if "ab_swd" not in trials or "grey_skill" not in trials:
-        return ParetoInfo([], [], [], [], [])
+        return ParetoInfo([], [], [], [], [], [])
     known = trials[
-        (trials["state"] == "complete") & trials["ab_swd"].notna() & trials["grey_skill"].notna()
+        trials["state"].isin(ENDED) & trials["ab_swd"].notna() & trials["grey_skill"].notna()
     ]
     swd = known["ab_swd"].to_numpy(dtype=np.float64)
     skill = known["grey_skill"].to_numpy(dtype=np.float64)
@@ -48,6 +57,7 @@ def pareto_info(run: Run) -> ParetoInfo:
         ab_swd=swd.tolist(),
         grey_skill=skill.tolist(),
         feasible=feasible.tolist(),
+        pruned=(known["state"] == "pruned").tolist(),
         on_front=on_front.tolist(),
     )
 
@@ -57,17 +67,18 @@ def pareto_figure(info: ParetoInfo, *, winner: str | None) -> go.Figure | None:
     if not info.trial_id:
         return None
     figure = go.Figure()
-    groups = {
-        "fails the guards": ([not f for f in info.feasible], GREY, "x-thin-open"),
-        "trial": (
-            [f and not p for f, p in zip(info.feasible, info.on_front, strict=True)],
-            BLUE,
-            "circle",
-        ),
-        "front": (info.on_front, ORANGE, "diamond"),
-    }
-    for name, (chosen, colour, symbol) in groups.items():
-        rows = [i for i, is_chosen in enumerate(chosen) if is_chosen]
+    group_of = [
+        "fails the guards"
+        if not feasible
+        else "front"
+        if front
+        else "pruned"
+        if pruned
+        else "complete"
+        for feasible, front, pruned in zip(info.feasible, info.on_front, info.pruned, strict=True)
+    ]
+    for name, (colour, symbol) in _GROUPS.items():
+        rows = [i for i, group in enumerate(group_of) if group == name]
         rows.sort(key=lambda i: info.ab_swd[i])
         if rows:
             _add(figure, info, rows, name=name, colour=colour, symbol=symbol)

@@ -92,7 +92,6 @@ def ratio_drift_figure(info: RatioDriftInfo) -> go.Figure | None:
         rows = [i for i, name in enumerate(info.trend) if name == trend]
         if rows:
             _add_trials(figure, info, rows, trend)
-    _add_verticals(figure, info.crossing)
     ticks = [0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64]
     span = np.log10([min(*info.ratio, REPORT_TARGET_RATIO), max(*info.ratio, REPORT_TARGET_RATIO)])
     figure.update_xaxes(
@@ -105,6 +104,7 @@ def ratio_drift_figure(info: RatioDriftInfo) -> go.Figure | None:
     figure.update_yaxes(title_text="adversarial drift over the last half (%)")
     spread = max(abs(v) for v in (*info.drift, TOLERANCE_PERCENT * 2))
     figure.update_yaxes(range=[-min(spread * 1.2, _Y_LIMIT), min(spread * 1.2, _Y_LIMIT)])
+    _add_verticals(figure, info.crossing)
     return styled(figure, height=460)
 
 
@@ -144,7 +144,15 @@ def _add_verticals(figure: go.Figure, crossing: Crossing) -> None:
 
 def _add_note(figure: go.Figure, ratio: float, text: str, *, y: float) -> None:
     # On a logarithmic axis an annotation's place is the logarithm, unlike a line's.
+    left, right = figure.layout.xaxis.range
+    place = math.log10(ratio)
+    is_right = place > left + 0.7 * (right - left)
     figure.add_annotation(
-        x=math.log10(ratio), y=y, yref="y domain", text=text, showarrow=False, xanchor="left",
-        xshift=4,
-    )  # fmt: skip
+        x=place,
+        y=y,
+        yref="y domain",
+        text=text,
+        showarrow=False,
+        xanchor="right" if is_right else "left",
+        xshift=-4 if is_right else 4,
+    )

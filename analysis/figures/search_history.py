@@ -45,19 +45,28 @@ class ImportanceInfo(NamedTuple):
     drift: dict[str, float]
 
 
-def history_figure(study: optuna.Study, *, objective: str) -> go.Figure | None:
-    """Objective of each trial and the best so far; None without a complete trial."""
+def history_figure(run: Run, study: optuna.Study) -> go.Figure | None:
+    """Objective of each trial that ended and the best so far; None without a complete trial."""
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         return None
-    figure = plot_optimization_history(study, target_name=objective)
+    figure = plot_optimization_history(study, target_name=run.objective)
     values, best, infeasible = figure.data
-    values.update(name="trial", marker={"color": BLUE, "size": 7, "opacity": 0.7})
+    values.update(name="complete", marker={"color": BLUE, "size": 7, "opacity": 0.7})
     best.update(name="best so far", line={"color": ORANGE, "width": 3, "shape": "hv"})
     infeasible.update(
         name="fails the guards",
         showlegend=bool(len(infeasible.x or ())),
         marker={"color": GREY, "size": 7, "symbol": "x-thin-open"},
     )
+    pruned = run.trials.index[(run.trials["state"] == "pruned") & run.trials[run.objective].notna()]
+    if len(pruned):
+        figure.add_scatter(
+            x=pruned.tolist(),
+            y=run.trials.loc[pruned, run.objective].tolist(),
+            mode="markers",
+            name="pruned",
+            marker={"color": GREY, "size": 6, "symbol": "circle-open"},
+        )
     figure.update_xaxes(title_text="trial")
     return styled(figure)
 

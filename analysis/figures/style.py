@@ -67,7 +67,7 @@ def styled(figure: go.Figure, *, height: int = 420, legend: bool = True) -> go.F
     figure.update_yaxes(zeroline=False, automargin=True)
     for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
         if axis.type == "log" and axis.tickvals is None:
-            axis.update(dtick=1, exponentformat="power", minor={"ticks": "outside", "ticklen": 3})
+            axis.update(dtick=1, exponentformat="power", minor={"ticks": "inside", "ticklen": 4})
     return figure
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from analysis.columns import METRICS
-from analysis.stagnation import summarise_curves
+from analysis.curve_summary import summarise_curves
 from tests.analysis.planted import WIDTHS, pair_of
 
 
@@ -233,7 +233,7 @@ def _fabricate_trial(
     if plan.pictures and state != "failed":
         _write_pictures(path, saturation=max(0.0, 1 + best["chroma_log_ratio"]))
     summary = (
-        summarise_curves(rows, finished=state == "complete")
+        summarise_curves(rows)
         if rows
         else {
             "adversarial_drift": drift,

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analysis.stagnation import FloatArray, summarise_curves
+from analysis.curve_summary import summarise_curves
+from analysis.stagnation import FloatArray
 from analysis.trials import trials_table
 
 Noise = Literal["white", "heavy tails", "red 0.5", "red 0.8", "red plus white", "oscillating"]

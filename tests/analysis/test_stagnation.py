@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.stagnation import summarise_curves, trend_of
+from analysis.stagnation import trend_of
 from tests.analysis.planted import NOISES, curve_of
 
 
@@ -86,25 +86,6 @@ def test_no_curve_breaks_it_and_no_number_is_infinite(values: list[float | None]
         assert result.high is not None
         assert result.drift is not None
         assert result.low <= result.drift <= result.high
-
-
-def test_the_summary_has_the_keys_of_the_trials_table() -> None:
-    rows = [
-        {"step": i, "adversarial": None if i < 40 else a, "reconstruction": 2 - 0.005 * i}
-        for i, a in enumerate(line(0))
-    ]
-    summary = summarise_curves(rows)
-    assert list(summary) == [
-        "adversarial_drift",
-        "adversarial_drift_low",
-        "adversarial_drift_high",
-        "adversarial_trend",
-        "reconstruction_drift",
-    ]
-    assert summary["adversarial_trend"] == "stagnant"
-    assert summary["reconstruction_drift"] == pytest.approx(-40, abs=2)
-    assert summarise_curves(rows, finished=False)["adversarial_trend"] == "unclear"
-    assert summarise_curves([]) == {**dict.fromkeys(summary), "adversarial_trend": "unclear"}
 
 
 def test_hits_and_false_alarms_on_curves_of_known_truth() -> None:

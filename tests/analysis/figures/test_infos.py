@@ -26,6 +26,7 @@ from analysis.study import searched_parameters
 
 def test_the_pareto_front_is_what_nothing_beats(run: Run) -> None:
     info = pareto_info(run)
+    assert len(info.trial_id) == run.trials["state"].isin(["complete", "pruned"]).sum()
     points = list(zip(info.ab_swd, info.grey_skill, info.feasible, strict=True))
     for (swd, skill, feasible), on_front in zip(points, info.on_front, strict=True):
         beaten = any(
@@ -102,14 +103,14 @@ def test_the_overlay_groups_by_trend(run: Run) -> None:
 def test_parallel_lines_pass_through_the_values(run: Run) -> None:
     parameters = searched_parameters(run)
     info = parallel_info(run, parameters)
-    complete = run.trials[run.trials["state"] == "complete"]
+    ended = run.trials[run.trials["state"].isin(["complete", "pruned"])]
     assert [axis.label for axis in info.axes][-1] == "ab_swd"
-    assert info.positions.shape == (len(complete), len(parameters) + 3)
+    assert info.positions.shape == (len(ended), len(parameters) + 3)
     # The best trial comes last, at the bottom of the objective's axis, in the best group.
     assert info.positions[-1, -1] == 0.0
     assert info.group[-1] == 0
     assert info.positions[0, -1] == 1.0
-    rates = np.log10(complete["generator_lr"])
+    rates = np.log10(ended["generator_lr"])
     expected = np.sort((rates - rates.min()) / np.ptp(rates))
     column = parameters.index("generator_lr")
     assert np.sort(info.positions[:, column]) == pytest.approx(expected)

@@ -24,6 +24,9 @@ def test_the_study_is_the_trials_table(run: Run) -> None:
     values = {t.number: t.value for t in study.trials if t.state is TrialState.COMPLETE}
     assert values == dict(zip(complete.index, complete["ab_swd"], strict=True))
     assert len(study.trials) == len(run.trials)
+    ended = study_of(run, ("complete", "pruned"))
+    shown = [t.number for t in ended.trials if t.state is TrialState.COMPLETE]
+    assert shown == run.trials.index[run.trials["state"].isin(["complete", "pruned"])].tolist()
     for name in searched_parameters(run):
         assert [t.params[name] for t in study.trials] == run.trials[name].tolist()
 
@@ -36,11 +39,13 @@ def test_a_maximised_objective_is_maximised(run: Run) -> None:
 
 
 def test_the_history_shows_every_complete_trial(run: Run) -> None:
-    figure = history_figure(study_of(run), objective="ab_swd")
+    figure = history_figure(run, study_of(run))
     assert figure is not None
-    shown = [y for trace in figure.data if trace.mode == "markers" for y in trace.y]
     complete = run.trials[run.trials["state"] == "complete"]
-    assert sorted(shown) == sorted(complete["ab_swd"])
+    pruned = run.trials[run.trials["state"] == "pruned"]
+    points = [trace for trace in figure.data if trace.mode == "markers"]
+    assert sorted(y for trace in points[:-1] for y in trace.y) == sorted(complete["ab_swd"])
+    assert list(points[-1].y) == pruned["ab_swd"].tolist()
     best = next(trace for trace in figure.data if trace.name == "best so far")
     assert best.y[-1] == complete.loc[complete["feasible"], "ab_swd"].min()
 
@@ -75,5 +80,5 @@ def test_few_trials_give_no_figure_or_a_small_one(run: Run, n: int) -> None:
     assert importance_figure(info, objective="ab_swd") is None
     parameters = searched_parameters(run)
     if n == 0:
-        assert history_figure(study, objective="ab_swd") is None
+        assert history_figure(run, study) is None
         assert slice_figure(study, objective="ab_swd", parameters=parameters) is None
