@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from analysis.errors import RunFolderError
-
-if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
 
 
 class Folder(Protocol):
@@ -18,9 +15,6 @@ class Folder(Protocol):
 
     def read(self, name: str) -> bytes | None:
         """Return the bytes of a file by its relative name, or None where there is none."""
-
-    def folders(self) -> list[str]:
-        """Names of the folders directly inside, sorted."""
 
 
 class LocalFolder:
@@ -54,16 +48,13 @@ class LocalFolder:
 class RemoteFolder:
     """A folder behind a URI, such as s3://bucket/runs/NAME or gs://..., read through Arrow."""
 
-    def __init__(self, uri: str, filesystem: FileSystem | None = None) -> None:
+    def __init__(self, uri: str) -> None:
         from pyarrow import ArrowInvalid
-        from pyarrow.fs import FileSystem as ArrowFileSystem
+        from pyarrow.fs import FileSystem
 
         self.location = uri
-        if filesystem is not None:
-            self._filesystem, self._root = filesystem, uri.split("://", 1)[-1]
-            return
         try:
-            self._filesystem, self._root = ArrowFileSystem.from_uri(uri)
+            self._filesystem, self._root = FileSystem.from_uri(uri)
         except (ArrowInvalid, OSError, NotImplementedError) as error:
             raise RunFolderError(
                 f"a remote RUN must be a URI that Arrow can open (file, s3, gs, hdfs, abfs), "
@@ -82,14 +73,6 @@ class RemoteFolder:
                 f"files of a run must be readable, but {self.location}/{name} is not: "
                 f"{' '.join(str(error).split())[:160]}"
             ) from error
-
-    def folders(self) -> list[str]:
-        """Names of the folders directly inside, sorted."""
-        from pyarrow.fs import FileSelector, FileType
-
-        selector = FileSelector(self._root, allow_not_found=True)
-        infos = self._filesystem.get_file_info(selector)
-        return sorted(info.base_name for info in infos if info.type == FileType.Directory)
 
 
 def open_folder(path: Path | str) -> Folder:

@@ -6,6 +6,7 @@ Neither Ray nor Torch is loaded.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -109,9 +110,10 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
                 "--out needs a file format, but got the table; add --format csv, json, parquet "
                 "or markdown"
             )
-        from analysis.leaderboard_table import leaderboard_table
+        from analysis.leaderboard_table import leaderboard_text
 
-        _console().print(leaderboard_table(board, objective=run.objective))
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        sys.stdout.write(leaderboard_text(board, objective=run.objective, colour=colour))
         return 0
     content = write_leaderboard(board, arguments.format)
     if arguments.out:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ from analysis.columns import LEADERBOARD_COLUMNS, TEXT_COLUMNS
 from analysis.errors import RunFolderError
 from analysis.leaderboard import build_leaderboard
 from analysis.leaderboard_formats import Format, read_leaderboard, write_leaderboard
-from analysis.leaderboard_table import leaderboard_text
+from analysis.leaderboard_table import leaderboard_table, leaderboard_text
 from analysis.run import open_run
 from tests.analysis.fabricate import Plan, fabricate_run
 
@@ -99,4 +100,11 @@ def test_the_table_fits_100_columns_whatever_a_trial_holds(board: pd.DataFrame) 
         lines = leaderboard_text(frame).splitlines()
         assert len(lines) == len(board) + 1
         assert max(cell_len(line) for line in lines) <= 100
-    assert "[bold]x" in leaderboard_text(board) or "a | b" in leaderboard_text(board)
+    assert "a | b" in leaderboard_text(board)
+
+
+def test_colours_change_nothing_but_the_colours(board: pd.DataFrame) -> None:
+    coloured = leaderboard_text(board, colour=True)
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == leaderboard_text(board)
+    assert leaderboard_table(board).plain == leaderboard_text(board).rstrip("\n")
