@@ -91,7 +91,14 @@ class Balance:
             if self.comparison.best
             else "Which ratio predicts the drift best is not determined"
         )
-        return f"{verdict}. Rank correlations with 90 % intervals: {listed}."
+        slope = self.crossing.drift_per_doubling
+        change = (
+            ""
+            if slope is None
+            else f" At the balance the drift changes by {slope:+.0f} % for each doubling of the "
+            f"parameter ratio."
+        )
+        return f"{verdict}. Rank correlations with 90 % intervals: {listed}.{change}"
 
 
 def ratio_words(ratio: float) -> str:
@@ -99,12 +106,16 @@ def ratio_words(ratio: float) -> str:
     return f"{ratio:.2f}" if 0.095 <= ratio < 10 else f"{ratio:.2g}"
 
 
-def balance_of(trials: pd.DataFrame, *, n_draws: int = 1000) -> Balance:
+def balance_of(trials: pd.DataFrame, *, n_draws: int | None = None) -> Balance:
     """Estimate the balance from the complete, adversarially trained trials of a trials table.
 
     Trials that share a `configuration_id` count as one configuration with the mean of their drifts.
     Where a run has several image sizes, only the most frequent one is used: the parameter ratio
     depends on it.
+
+    Args:
+        trials: the table.
+        n_draws: of the bootstraps (default: 1,000, fewer above 200 configurations).
     """
     trials, notes = _measured(trials)
     image_size = None
@@ -125,6 +136,9 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int = 1000) -> Balance:
                 f"one half to everything): there a level loss is no sign of balance"
             )
     configurations = _configurations(trials)
+    if n_draws is None:
+        # Hundreds of configurations leave little to resolve, and each draw costs as much as they.
+        n_draws = min(1000, max(300, 200_000 // max(1, len(configurations))))
     drift = configurations["adversarial_drift"].to_numpy(dtype=np.float64)
     ratios = {
         name: configurations[name].to_numpy(dtype=np.float64)

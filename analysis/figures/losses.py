@@ -25,7 +25,7 @@ from analysis.figures.style import (
 )
 from analysis.rows import decode_row, whole_lines
 from analysis.run import Run
-from analysis.stagnation import as_floats, trend_of
+from analysis.stagnation import as_floats, last_half
 
 LOSSES = ("adversarial", "reconstruction", "discriminator_real", "discriminator_fake")
 #: rows that are decoded of one trial, and of all trials of a page; the moving averages in them
@@ -54,11 +54,24 @@ class LossInfo(NamedTuple):
 
 
 def loss_info(
-    run: Run, trial_id: str, *, max_rows: int = MAX_ROWS, max_points: int = MAX_ROWS
+    run: Run,
+    trial_id: str,
+    *,
+    drift: float | None,
+    max_rows: int = MAX_ROWS,
+    max_points: int = MAX_ROWS,
 ) -> LossInfo | None:
     """Read the curves of one trial, measure at most `max_rows` and keep `max_points` to draw.
 
-    Returns None where the trial has no curve.
+    Args:
+        run: the run.
+        trial_id: the trial.
+        drift: its stored adversarial drift in per cent, None or NaN where there is none.
+        max_rows: rows to decode.
+        max_points: points to keep.
+
+    Returns:
+        None where the trial has no curve.
     """
     rows = _thin_rows(run, trial_id, max_rows)
     rows = [row for row in rows if isinstance(row.get("epoch"), int | float)]
@@ -72,7 +85,7 @@ def loss_info(
         epoch=[round(epochs[i], 3) for i in kept],
         raw={name: _short([rows[i].get(name) for i in kept]) for name in LOSSES},
         average={name: _short([rows[i].get(f"{name}_ema") for i in kept]) for name in LOSSES},
-        drift_line=_drift_line(epochs, adversarial),
+        drift_line=None if drift is None else _drift_line(epochs, adversarial, drift),
         flattening=flattening_of(adversarial, steps=epochs),
         health=discriminator_health(rows),
     )
@@ -83,7 +96,13 @@ def loss_infos(run: Run, trial_ids: list[str]) -> list[LossInfo]:
     n = max(1, len(trial_ids))
     max_rows = min(MAX_ROWS, max(MIN_ROWS, _MAX_ROWS_OF_ALL // n))
     max_points = min(MAX_ROWS, max(30, _MAX_NUMBERS // n // (2 * len(LOSSES) + 1)))
-    infos = (loss_info(run, t, max_rows=max_rows, max_points=max_points) for t in trial_ids)
+    missing = [np.nan] * len(run.trials)
+    stored = run.trials.get("adversarial_drift", missing)
+    drifts = dict(zip(run.trials["trial_id"], stored, strict=True))
+    infos = (
+        loss_info(run, t, drift=drifts[t], max_rows=max_rows, max_points=max_points)
+        for t in trial_ids
+    )
     return [info for info in infos if info is not None]
 
 
@@ -169,16 +188,18 @@ def _thin_rows(run: Run, trial_id: str, max_rows: int) -> list[dict[str, Any]]:
 
 
 def _drift_line(
-    epochs: list[float], adversarial: list[float | None]
+    epochs: list[float], adversarial: list[float | None], drift: float
 ) -> tuple[list[float], list[float]] | None:
-    trend = trend_of(adversarial, steps=epochs)
-    known = [e for e, v in zip(epochs, adversarial, strict=True) if v is not None]
-    if trend.drift is None or trend.level is None:
+    x, y = last_half(adversarial, epochs)
+    if not y.size or not isfinite(drift):
         return None
-    half = trend.drift / 200 * abs(trend.level)
-    start = (known[0] + known[-1]) / 2
-    ends = [trend.level - half, trend.level + half]
-    return [round(start, 3), round(known[-1], 3)], [round(value, 5) for value in ends]
+    start = (next(e for e, v in zip(epochs, adversarial, strict=True) if v is not None) + x[-1]) / 2
+    level = float(np.median(y))
+    half = drift / 200 * abs(level)
+    return [round(float(start), 3), round(float(x[-1]), 3)], [
+        round(level - half, 5),
+        round(level + half, 5),
+    ]
 
 
 def _finite(values: list[Any]) -> list[float | None]:

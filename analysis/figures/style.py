@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 BLUE, SKY, VERMILION, ORANGE = "#0072b2", "#56b4e9", "#d55e00", "#e69f00"
-PURPLE, GREEN, GREY = "#cc79a7", "#009e73", "#8a8a8a"
+PURPLE, GREY = "#cc79a7", "#8a8a8a"
 
 TREND_COLOURS = {"stagnant": BLUE, "unclear": GREY, "rising": VERMILION, "falling": PURPLE}
 TREND_MARKERS = {

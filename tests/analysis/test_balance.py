@@ -43,6 +43,7 @@ def test_the_sentence_stands_beside_the_reports_ratio(tmp_path: Path) -> None:
     assert "at 64 px stagnates at a parameter ratio D/G of 0." in balance.sentence()
     assert "The report's 0.8 lies above that interval." in balance.sentence()
     assert "The parameter ratio predicts the drift best" in balance.predictor_sentence()
+    assert "+25 % for each doubling" in balance.predictor_sentence()
 
 
 def test_repeated_seeds_count_as_one_configuration(tmp_path: Path) -> None:

@@ -59,8 +59,9 @@ def test_drift_against_ratio_shows_the_trials_of_the_estimate(run: Run) -> None:
 def test_loss_curves_are_thinned_from_first_to_last(run: Run) -> None:
     trial_id = run.trials.loc[run.trials["state"] == "complete", "trial_id"].iloc[0]
     rows = run.curves(trial_id)
-    whole = loss_info(run, trial_id)
-    thin = loss_info(run, trial_id, max_points=20)
+    drift = run.trials.set_index("trial_id").at[trial_id, "adversarial_drift"]
+    whole = loss_info(run, trial_id, drift=drift)
+    thin = loss_info(run, trial_id, drift=None, max_points=20)
     assert whole is not None
     assert thin is not None
     assert len(whole.epoch) == len(rows)
@@ -74,14 +75,14 @@ def test_loss_curves_are_thinned_from_first_to_last(run: Run) -> None:
     )
     assert whole.drift_line is not None
     (start, end), (first, last) = whole.drift_line
-    drift = run.trials.set_index("trial_id").at[trial_id, "adversarial_drift"]
-    assert 100 * (last - first) / ((last + first) / 2) == pytest.approx(drift, abs=0.1)
+    assert thin.drift_line is None
+    assert 100 * (last - first) / ((last + first) / 2) == pytest.approx(drift, rel=0.01)
     assert end == pytest.approx(rows[-1]["epoch"], abs=1e-3)
     assert start == pytest.approx((rows[0]["epoch"] + end) / 2, abs=1e-3)
 
 
 def test_a_trial_without_a_curve_has_no_info(run: Run) -> None:
-    assert loss_info(run, "9999") is None
+    assert loss_info(run, "9999", drift=1.0) is None
 
 
 def test_the_overlay_groups_by_trend(run: Run) -> None:
