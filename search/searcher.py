@@ -33,6 +33,13 @@ class Desk:
         self.on_report = on_report
         self.on_end = on_end
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Tune pickles its set-up for a restore that this project does not use.
+        return (_nothing, ())
+
 
 class LedgerSearcher(Searcher):
     """Hands out trials of the ledger and tells it their ends."""
@@ -74,13 +81,6 @@ class LedgerSearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Do nothing: a search resumes from its ledger."""
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> LedgerSearcher:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Tune pickles its set-up for a restore that this project does not use.
-        return (_nothing, ())
-
 
 class LedgerStopper(Stopper):
     """Passes every report to the ledger and stops what the ledger wants stopped."""
@@ -104,12 +104,6 @@ class LedgerStopper(Stopper):
         if reason:
             self._desk.ledger.stop_all(reason)
         return reason is not None
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> LedgerStopper:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_nothing, ())
 
 
 def _nothing() -> None:
