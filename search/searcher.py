@@ -12,6 +12,7 @@ from typing import Any
 from ray.tune import Stopper
 from ray.tune.search import Searcher
 
+from search import interrupts
 from search.ledger import Ended, Ledger
 from search.trial_rows import OpenTrial
 
@@ -91,6 +92,7 @@ class LedgerStopper(Stopper):
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Record a report; return whether the trial stops."""
+        interrupts.check()
         ours = self._desk.trial_ids.get(trial_id)
         if ours is None or "report" not in result:
             return False
@@ -100,6 +102,7 @@ class LedgerStopper(Stopper):
 
     def stop_all(self) -> bool:
         """Whether the search is over before its number of trials."""
+        interrupts.check()
         reason = self._should_end()
         if reason:
             self._desk.ledger.stop_all(reason)
