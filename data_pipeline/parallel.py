@@ -1,8 +1,8 @@
 """Apply a function to many photos on all cores, in order and in little memory.
 
-Threads, not processes: decoding, resizing and hashing release Python's lock, so that two threads
-on two cores are as fast as two processes (measured in `benchmarks/data.py`), and nothing has to be
-started, pickled or copied.
+Threads, not processes: reading, decoding, resizing and hashing release Python's lock (on two cores
+two threads decoded 12-megapixel JPEGs 1.8 times as fast as one), nothing has to be started, pickled
+or copied, and a build can be called from anywhere. `benchmarks/data.py` compares both.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.errors import InputError
+from data_pipeline.photo import Fit
 from models.bundle_card import CARD_NAME, SAMPLES_NAME, model_card
 from models.bundle_config import (
     CONFIG_NAME,
@@ -45,6 +46,11 @@ class Bundle:
     def image_size(self) -> int:
         """Side in pixels of the square photos that the generator was trained on."""
         return int(self.config["image_size"])
+
+    @property
+    def fit(self) -> Fit:
+        """How the training photos were brought to that square."""
+        return "squash" if self.config.get("fit") == "squash" else "crop"
 
 
 def write_bundle(

@@ -143,6 +143,7 @@ def _section(title: str, rows: Sequence[tuple[str, ...]], header: tuple[str, ...
 
 def _how_to_use(config: Mapping[str, Any]) -> list[str]:
     size = config["image_size"]
+    fit = ', fit="squash"' if config.get("fit") == "squash" else ""
     return [
         "## How to use",
         "",
@@ -163,7 +164,8 @@ def _how_to_use(config: Mapping[str, Any]) -> list[str]:
         "",
         'generator = PretrainedGenerator.from_pretrained("THIS_FOLDER")',
         'photo = np.asarray(Image.open("photo.jpg").convert("RGB"))',
-        f'Image.fromarray(colorize(photo, generator, image_size={size})).save("coloured.png")',
+        f"rgb = colorize(photo, generator, image_size={size}{fit})",
+        'Image.fromarray(rgb).save("coloured.png")',
         "```",
         "",
         "Without torch, by onnxruntime:",

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from data_pipeline.errors import InputError
+from data_pipeline.photo import Fit
 from models.colorize_field import fit_chroma
 from models.colorize_light import Light, PixelArray, lightness, luminance
 from models.colorize_network import (
-    Fit,
     cut_squares,
     join_squares,
     network_size,

@@ -13,17 +13,16 @@ pixels of the photo at the network's size.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from data_pipeline.lab_tensor import AB_SCALE, L_HALF_RANGE
+from data_pipeline.photo import Fit
 from models.generator import Generator
 
 FloatArray = npt.NDArray[np.float32]
-Fit = Literal["crop", "squash"]
 
 #: a panorama is scaled down until it is at most this many times as long as a training photo
 MAX_LENGTH = 8

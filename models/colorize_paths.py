@@ -27,7 +27,7 @@ from data_pipeline.photo import PhotoError, read_file
 from models.bundle import Bundle
 from models.colorize import check_strength, small_lightness
 from models.colorize_field import FloatArray, fit_chroma
-from models.colorize_network import Fit, cut_squares, join_squares, network_size, predict_chroma
+from models.colorize_network import cut_squares, join_squares, network_size, predict_chroma
 from models.colorize_photo import Photo, decode_photo, open_photo
 from models.colorize_plan import Job, plan_jobs
 from models.colorize_recolor import recolor_photo
@@ -102,7 +102,6 @@ def colorize_paths(
     check_strength(strength)
     options = _Options(
         bundle=bundle,
-        fit="squash" if bundle.config.get("fit") == "squash" else "crop",
         strength=strength,
         compare=compare,
     )
@@ -139,7 +138,6 @@ def printable(text: Path | str) -> str:
 @dataclass(frozen=True, kw_only=True)
 class _Options:
     bundle: Bundle
-    fit: Fit
     strength: float
     compare: bool
 
@@ -243,7 +241,7 @@ def _handfuls(
 def _prepare(index: int, job: Job, photo: Photo, options: _Options) -> _Work:
     width, height = photo.size
     image_size = options.bundle.image_size
-    h, w = network_size(height, width, image_size, options.fit)
+    h, w = network_size(height, width, image_size, options.bundle.fit)
     L_hw = small_lightness(photo.pixels, h, w, photo.light)
     return _Work(index, job, photo, L_hw, cut_squares(L_hw, image_size))
 

@@ -101,7 +101,7 @@ def _recolor_tile(
     half_code = 0.5 * _STEPS / (256**tile.dtype.itemsize - 1)
     lowest, highest = -half_code / _SLOPE_AT_BLACK, _STEPS + half_code / _SLOPE_AT_WHITE
     n_reduced = 0
-    least, most = float(steps_3n.min()), float(steps_3n.max())
+    least, most, _, _ = cv2.minMaxLoc(steps_3n)
     if least < lowest or most > highest:
         outside = np.flatnonzero((steps_3n.min(axis=0) < lowest) | (steps_3n.max(axis=0) > highest))
         steps_3n[:, outside] = _reduce_to_gamut(

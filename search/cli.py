@@ -9,21 +9,19 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 from analysis.errors import RunFolderError
 from data_pipeline.errors import InputError
-from search import command_photos, command_results, command_search
+from search import command_photos, command_results, command_search, interrupts
 from search.run_folder import program_version
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    interrupts.install()
     parser = build_parser()
     try:
         arguments = parser.parse_args(argv)
@@ -66,10 +64,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""`chromatune export`, `colorize` and `data`: from a run to colour photographs."""
+"""`chromatune export`, `colorize`, `demo` and `data`: from a run to colour photographs."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def add_parsers(commands: Any) -> None:
     )
     colorize.add_argument("--force", action="store_true", help="replace existing results")
     colorize.add_argument("--compare", action="store_true", help="original and result side by side")
+
+    demo = commands.add_parser("demo", help="colorize in the browser, on this machine only")
+    demo.set_defaults(run=_demo)
+    demo.add_argument("bundle", type=Path, metavar="BUNDLE")
+    demo.add_argument("--port", type=int, metavar="P", help="default: the first free one from 7860")
 
     data = commands.add_parser("data", help="look at a folder of photos, or build its cache")
     data_commands = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -93,6 +98,14 @@ def _colorize(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return 1 if any(result.failed for result in results) else 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from models.bundle import load_bundle
+    from models.demo import serve_demo
+
+    serve_demo(load_bundle(arguments.bundle), port=arguments.port)
+    return 0
 
 
 def _inspect(arguments: argparse.Namespace) -> int:

@@ -103,6 +103,7 @@ def _tune(
     progress: Progress,
 ) -> None:
     from ray import tune
+    from ray.tune.logger import TBXLoggerCallback
 
     from search.searcher import Desk, LedgerSearcher, LedgerStopper
     from search.trainable import ColorizerTrainable
@@ -144,12 +145,13 @@ def _tune(
             num_samples=ledger.remaining,
             max_concurrent_trials=slots.concurrency,
             reuse_actors=True,
-            trial_dirname_creator=lambda trial: str(trial.trial_id),
+            trial_dirname_creator=lambda trial: desk.trial_ids.get(trial.trial_id, "unknown"),
         ),
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str((run.path / "ray").resolve()),
             stop=LedgerStopper(desk, should_end),
+            callbacks=[TBXLoggerCallback()],  # type: ignore[no-untyped-call]
             failure_config=tune.FailureConfig(max_failures=config.max_retries),
             # Trials write their own checkpoints, from which the ledger takes them up.
             checkpoint_config=tune.CheckpointConfig(

@@ -12,6 +12,7 @@ from typing import Any
 from ray.tune import Stopper
 from ray.tune.search import Searcher
 
+from search import interrupts
 from search.ledger import Ended, Ledger
 from search.trial_rows import OpenTrial
 
@@ -32,6 +33,13 @@ class Desk:
         self.on_start = on_start
         self.on_report = on_report
         self.on_end = on_end
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Tune pickles its set-up for a restore that this project does not use.
+        return (_nothing, ())
 
 
 class LedgerSearcher(Searcher):
@@ -74,13 +82,6 @@ class LedgerSearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Do nothing: a search resumes from its ledger."""
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> LedgerSearcher:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Tune pickles its set-up for a restore that this project does not use.
-        return (_nothing, ())
-
 
 class LedgerStopper(Stopper):
     """Passes every report to the ledger and stops what the ledger wants stopped."""
@@ -91,6 +92,7 @@ class LedgerStopper(Stopper):
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Record a report; return whether the trial stops."""
+        interrupts.check()
         ours = self._desk.trial_ids.get(trial_id)
         if ours is None or "report" not in result:
             return False
@@ -100,16 +102,11 @@ class LedgerStopper(Stopper):
 
     def stop_all(self) -> bool:
         """Whether the search is over before its number of trials."""
+        interrupts.check()
         reason = self._should_end()
         if reason:
             self._desk.ledger.stop_all(reason)
         return reason is not None
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> LedgerStopper:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_nothing, ())
 
 
 def _nothing() -> None:

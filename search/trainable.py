@@ -60,7 +60,11 @@ class ColorizerTrainable(tune.Trainable):
             report = {"failed": f"{type(error).__name__}: {_first_line(error)}"}
             if not isinstance(error, InputError):
                 self._keep_traceback()
-        return {"report": report, "done": "failed" in report or report["done"]}
+        result = {"report": report, "done": "failed" in report or report["done"]}
+        if windows := report.get("windows"):
+            # For TensorBoard, which takes numbers, not rows.
+            result["losses"] = {k: v for k, v in windows[-1].items() if v is not None}
+        return result
 
     def _next_report(self, trial: Trial) -> dict[str, Any]:
         last, told = trial.last_report, self._config["trial"]["reported_epoch"]

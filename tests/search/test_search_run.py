@@ -105,6 +105,14 @@ def test_the_run_folder_holds_what_the_contract_says(place: Path) -> None:
             assert grid.height > 3 * 32
 
 
+def test_tensorboard_finds_losses_and_metrics(place: Path) -> None:
+    for number in range(4):
+        (events,) = (place / f"runs/small/ray/tune/{number:04d}").glob("events.out.tfevents.*")
+        content = events.read_bytes()
+        assert b"ray/tune/report/metrics/ab_swd" in content
+        assert b"ray/tune/losses/adversarial_ema" in content
+
+
 def test_the_study_tells_the_same_story(place: Path) -> None:
     run = place / "runs" / "small"
     storage = optuna.storages.JournalStorage(

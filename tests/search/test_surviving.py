@@ -52,6 +52,14 @@ def _wait_for_rows(run: Path, count: int, process: subprocess.Popen[str]) -> Non
         time.sleep(0.05)
 
 
+def _stop_in_the_middle(run: Path, process: subprocess.Popen[str]) -> None:
+    """Halt the driver once trials have begun to report, so that no machine is too fast for us."""
+    _wait_for_rows(run, 1, process)
+    process.send_signal(signal.SIGSTOP)
+    assert process.poll() is None
+    assert len(_ended(run)) < TRIALS
+
+
 def _finish(cwd: Path, cache: Path) -> None:
     process = _start(RESUME, cwd, cache)
     _, error = process.communicate(timeout=PATIENCE_SEC)
@@ -121,8 +129,9 @@ def test_an_interrupt_leaves_the_run_resumable_and_says_how(
 ) -> None:
     run = tmp_path / "runs" / "killed"
     process = _start(SEARCH, tmp_path, cache)
-    _wait_for_rows(run, 2, process)
+    _stop_in_the_middle(run, process)
     process.send_signal(number)
+    process.send_signal(signal.SIGCONT)
     out, error = process.communicate(timeout=60)
     assert process.returncode == 130, error
     assert out == ""
@@ -137,10 +146,11 @@ def test_an_interrupt_leaves_the_run_resumable_and_says_how(
 def test_a_killed_trial_process_is_retried_from_its_checkpoint(tmp_path: Path, cache: Path) -> None:
     run = tmp_path / "runs" / "killed"
     process = _start(SEARCH, tmp_path, cache)
-    _wait_for_rows(run, 2, process)
+    _stop_in_the_middle(run, process)
     victims = _trainables(process.pid)
     assert victims
     os.kill(victims[0], signal.SIGKILL)
+    process.send_signal(signal.SIGCONT)
     _, error = process.communicate(timeout=PATIENCE_SEC)
     assert process.returncode == 0, error
     _check(run, {})
@@ -151,7 +161,7 @@ def test_one_run_has_one_driver(tmp_path: Path, cache: Path) -> None:
     run = tmp_path / "runs" / "killed"
     process = _start(SEARCH, tmp_path, cache)
     try:
-        _wait_for_rows(run, 1, process)
+        _stop_in_the_middle(run, process)
         second = _start(RESUME, tmp_path, cache)
         _, error = second.communicate(timeout=PATIENCE_SEC)
         assert second.returncode == 2
