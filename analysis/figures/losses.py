@@ -80,11 +80,12 @@ def loss_info(
     epochs = [float(row["epoch"]) for row in rows]
     adversarial = _finite([row.get("adversarial") for row in rows])
     kept = evenly(len(rows), max_points)
+    kept_rows = [rows[i] for i in kept]
     return LossInfo(
         trial_id=trial_id,
         epoch=[round(epochs[i], 3) for i in kept],
-        raw={name: _short([rows[i].get(name) for i in kept]) for name in LOSSES},
-        average={name: _short([rows[i].get(f"{name}_ema") for i in kept]) for name in LOSSES},
+        raw=_columns(kept_rows, {name: name for name in LOSSES}),
+        average=_columns(kept_rows, {name: f"{name}_ema" for name in LOSSES}),
         drift_line=None if drift is None else _drift_line(epochs, adversarial, drift),
         flattening=flattening_of(adversarial, steps=epochs),
         health=discriminator_health(rows),
@@ -208,12 +209,14 @@ def _finite(values: list[Any]) -> list[float | None]:
     return [v if isfinite(v) else None for v in numbers.tolist()]
 
 
-def _short(values: list[Any]) -> list[float | None]:
-    """Four significant digits, None for holes."""
-    numbers = as_floats(values)
+def _columns(rows: list[dict[str, Any]], keys: dict[str, str]) -> dict[str, list[float | None]]:
+    """Columns of the rows to four significant digits, None for holes, by name."""
+    table = as_floats([row.get(key) for key in keys.values() for row in rows])
     with np.errstate(all="ignore"):
-        digits = 3 - np.floor(np.log10(np.abs(numbers)))
-        scale = 10 ** np.clip(np.nan_to_num(digits, nan=0, posinf=0, neginf=0), -300, 300)
+        digits = 3 - np.floor(np.log10(np.abs(table)))
+        scale = 10.0 ** np.clip(np.where(np.isfinite(digits), digits, 0), -300, 300)
         # Dividing by a power of ten gives the float that prints with the fewest digits.
-        rounded = np.where(numbers == 0, 0.0, np.round(numbers * scale) / scale)
-    return [v if isfinite(v) else None for v in rounded.tolist()]
+        table = np.where(table == 0, 0.0, np.round(table * scale) / scale)
+    values = [v if isfinite(v) else None for v in table.tolist()]
+    n = len(rows)
+    return {name: values[i * n : (i + 1) * n] for i, name in enumerate(keys)}
