@@ -226,7 +226,7 @@ def main() -> None:
         small_photos(46, 256, 16 * photos, rounds),
         small_photos(46, 128, 16 * photos, rounds),
     ]
-    print(f"{'photos':55} {'reference':27} {'ms':>8} {'ours ms':>8} {'ratio':>6} {'cpu ratio':>9}")
+    print(f"{'photos':55} {'reference':27} {'ms':>8} {'ours ms':>8} {'ratio':>6} {'processor':>10}")
     for row in rows:
         print(
             f"{row['what']:55} {row['reference']:27} {row['reference_ms_a_photo']:8.1f} "

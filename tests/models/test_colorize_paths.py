@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 import zlib
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 
 from data_pipeline.errors import InputError
+from models import colorize_paths as colorize_paths_module
 from models.bundle import Bundle
 from models.colorize import colorize
 from models.colorize_paths import PhotoResult, colorize_paths, printable
@@ -298,16 +300,35 @@ def test_no_half_written_copy_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert tree(tmp_path) == ["in/1.png"]
 
 
-def test_an_interrupt_stops_the_threads(tmp_path: Path) -> None:
+def test_an_interrupt_stops_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for i in range(40):
         save_photo(tmp_path / "in" / f"{i:02}.png")
+    stopped = threading.Event()
+    stop, save = colorize_paths_module._Source.stop, colorize_paths_module.save_photo
+    n_saved = 0
+
+    def stop_and_tell(source: object) -> None:
+        stop(source)  # type: ignore[arg-type]
+        stopped.set()
+
+    def save_first_and_wait(*args: object, **options: object) -> list[str]:
+        nonlocal n_saved
+        if n_saved:
+            stopped.wait(60)
+        n_saved += 1
+        return save(*args, **options)  # type: ignore[arg-type]
 
     def interrupt(result: PhotoResult, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(colorize_paths_module._Source, "stop", stop_and_tell)
+    monkeypatch.setattr(colorize_paths_module, "save_photo", save_first_and_wait)
     with pytest.raises(KeyboardInterrupt):
-        colorize_paths([tmp_path / "in"], tmp_path / "out", BUNDLE, on_progress=interrupt)
-    assert len(tree(tmp_path / "out")) < 40
+        colorize_paths(
+            [tmp_path / "in"], tmp_path / "out", BUNDLE, n_threads=1, on_progress=interrupt
+        )
+    # the photos in hand are finished, and no more are taken
+    assert 1 <= len(tree(tmp_path / "out")) < 40
 
 
 def test_empty_folder_is_no_result(tmp_path: Path) -> None:
