@@ -121,11 +121,15 @@ def _affine(
     """Write `factor * fy + term` to `out`, each row of the two standing for `n_shared` rows."""
     n_whole = len(fy) // n_shared
     n_columns = fy.shape[1]
-    parts = [(slice(0, n_whole), slice(0, n_whole * n_shared))]
-    if n_whole < len(factor_rC):
-        parts.append((slice(n_whole, None), slice(n_whole * n_shared, None)))
-    for shared, rows in parts:
-        grouped = out[rows].reshape(len(factor_rC[shared]), -1, n_columns)
+    end = n_whole * n_shared
+    parts = [
+        (slice(0, n_whole), slice(0, end), n_shared),
+        (slice(n_whole, None), slice(end, None), len(fy) - end),
+    ]
+    for shared, rows, n_rows in parts:
+        if n_rows == 0 or len(factor_rC[shared]) == 0:
+            continue
+        grouped = out[rows].reshape(-1, n_rows, n_columns)
         np.multiply(fy[rows].reshape(grouped.shape), factor_rC[shared][:, None], out=grouped)
         grouped += term_rC[shared][:, None]
 

@@ -164,12 +164,15 @@ def test_tiles_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (whole != tiled).mean() < 1e-3
 
 
-@pytest.mark.parametrize("height", [1503, 1504])
+@pytest.mark.parametrize(
+    ("height", "tile_rows"), [(1503, 64), (1504, 64), (1503, 2), (1503, 1), (1503, 1502)]
+)
 def test_rows_that_share_the_field_leave_no_trace(
-    monkeypatch: pytest.MonkeyPatch, height: int
+    monkeypatch: pytest.MonkeyPatch, height: int, tile_rows: int
 ) -> None:
     from models import colorize_pixels
 
+    monkeypatch.setattr(colorize_pixels, "TILE_PIXELS", tile_rows * 1000)
     grey = photo(height, 1000)
     shared = colorize(grey, network(), image_size=32)
     monkeypatch.setattr(colorize_pixels, "_ROW_SHARE", 0.0)
