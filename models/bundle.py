@@ -64,8 +64,8 @@ def write_bundle(
     """Write `generator` as a bundle to the new folder `out`, whole or not at all.
 
     `config` is plain JSON. It must have `image_size`; the card also shows `trial_id`, `fit` and
-    the objects `hyperparameters`, `balance`, `metrics`, `grey_metrics` (the same metrics of the
-    all-grey answer), `data` and `versions`; further entries are kept as they are.
+    the objects `hyperparameters`, `balance`, `training`, `metrics`, `grey_metrics` (the same
+    metrics of the all-grey answer), `data` and `versions`; further entries are kept as they are.
 
     InputError when `out` exists (with `force`: when it holds anything but a bundle), or when the
     generator's weights are not finite.

@@ -57,6 +57,7 @@ def model_card(config: Mapping[str, Any], *, has_samples: bool) -> str:
                 _rows(config.get("balance")),
                 ("", "discriminator over generator"),
             ),
+            *_section("Training", _rows(config.get("training")), ("", "")),
             *_metrics(config),
             "## Limits",
             "",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.settings import MAX_COMPLEXITY
+
 
 def generator_parameters(complexity: int) -> int:
     """Number of trainable parameters of a generator of width `complexity`."""
@@ -22,6 +24,21 @@ def discriminator_parameters(complexity: int, image_size: int) -> int:
 def discriminator_conv_parameters(complexity: int) -> int:
     """The discriminator's parameters without its last linear layer."""
     return 128 * complexity**2 + 37 * complexity
+
+
+def nearest_discriminator_width(
+    parameter_ratio: float, *, generator_complexity: int, image_size: int
+) -> int:
+    """The discriminator's width that comes nearest to a parameter ratio at `image_size` pixels.
+
+    Nearest is the smallest difference between the ratios, discriminator over generator; of two
+    widths that are equally near, the smaller.
+    """
+    g = generator_parameters(generator_complexity)
+    return min(
+        range(1, MAX_COMPLEXITY + 1),
+        key=lambda width: abs(discriminator_parameters(width, image_size) / g - parameter_ratio),
+    )
 
 
 def generator_multiply_adds(complexity: int, image_size: int) -> int:

@@ -10,6 +10,8 @@ from models.sides import check_side
 
 Precision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
+#: widest networks of a training
+MAX_COMPLEXITY = 1024
 #: torch takes seeds of 64 bits
 MAXIMUM_SEED = 2**63 - 1
 
@@ -58,7 +60,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         check_side(self.image_size)
         for name in ("generator_complexity", "discriminator_complexity"):
-            _check_range(name, getattr(self, name), 1, 1024)
+            _check_range(name, getattr(self, name), 1, MAX_COMPLEXITY)
         for name in ("discriminator_every", "lr_decay_every_epochs", "window_steps"):
             _check_range(name, getattr(self, name), 1, None)
         for name in ("pretrain_epochs", "ema_images"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +97,22 @@ class Trial:
         """Whether all epochs are trained."""
         return self.training.epoch >= self.max_epochs
 
-    def run_epoch(self) -> dict[str, Any]:
+    def run_epoch(
+        self, *, on_window: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
         """Train, validate and checkpoint one epoch; return its report.
 
-        The report's keys: `epoch`, `step`, `images`, `seconds` (training and validation so far),
-        `windows` (rows of losses), `metrics`, `feasible`, `best_epoch`, `best_metrics`, `done`.
+        `on_window` is called with each row of losses as it comes. The report's keys: `epoch`,
+        `step`, `images`, `seconds` (training and validation so far), `windows` (rows of losses),
+        `metrics`, `feasible`, `best_epoch`, `best_metrics`, `done`.
         Raises NonFiniteLossError; the checkpoints of earlier epochs are then untouched.
         """
         started = time.perf_counter()
-        windows = list(self.training.run_epoch())
+        windows = []
+        for window in self.training.run_epoch():
+            windows.append(window)
+            if on_window:
+                on_window(window)
         metrics = validate(
             self.training.generator, self._validation_batches(), device=self.training.compute.device
         )

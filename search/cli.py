@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from analysis.errors import RunFolderError
 from data_pipeline.errors import InputError
-from search import command_photos, command_results, command_search, interrupts
+from search import command_photos, command_results, command_search, command_train, interrupts
 from search.run_folder import program_version
 
 
@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=program_version())
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     command_search.add_parser(commands)
+    command_train.add_parser(commands)
     command_results.add_parsers(commands)
     command_photos.add_parsers(commands)
     return parser

@@ -166,12 +166,9 @@ def _say_end(run_folder: RunFolder, ledger: Any, progress: Any) -> None:
 
 
 def _say_photos(summary: dict[str, Any], progress: Any) -> None:
-    skipped = sum(summary["skipped"].values())
-    kinds = ", ".join(f"{n} {kind}" for kind, n in summary["skipped"].items())
-    progress.say(
-        f"{summary['photos']} photos: {summary['train']} train, {summary['validation']} validate"
-        + (f"; {skipped} skipped ({kinds})" if skipped else "")
-    )
+    from search.photos import describe_photos
+
+    progress.say(describe_photos(summary))
 
 
 def _new_config(arguments: argparse.Namespace) -> SearchConfig:

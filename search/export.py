@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
-import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from analysis.leaderboard import build_leaderboard
 from analysis.run import Run, open_run
 from data_pipeline.batches import load_batch
 from data_pipeline.cache import open_cache
@@ -23,6 +22,8 @@ from models.objective import METRICS
 from models.settings import TrainingSettings
 from models.validation import grey_baseline
 from search.run_folder import program_version
+from search.train_origin import ORIGIN_NAME, Origin
+from search.trial_choice import best_trial, named_trial, reason_of
 
 _HYPERPARAMETERS = (
     "generator_complexity",
@@ -52,16 +53,17 @@ def export_trial(folder: Path, out: Path, *, trial: str | None = None, force: bo
     """
     run = open_run(folder)
     check_target(out, force=force)
-    row = _choose(run, trial)
+    row = best_trial(run, command="export") if trial is None else named_trial(run, trial)
+    if row["state"] in ("failed", "running"):
+        why = reason_of(row) or "it has not ended"
+        raise InputError(
+            f"--trial must have ended well, but trial {row['trial_id']} is {row['state']}: {why}"
+        )
     trial_id: str = row["trial_id"]
-    trial_folder = Path(folder) / "trials" / trial_id
-    checkpoint = load_checkpoint(trial_folder / "best.pt")
+    checkpoint = load_checkpoint(Path(folder) / "trials" / trial_id / "best.pt")
     settings = TrainingSettings.from_dict(checkpoint["settings"])
     generator = Generator(settings.generator_complexity, dropout=settings.dropout)
     generator.load_state_dict(checkpoint["generator"])
-    sizes = balance(
-        settings.generator_complexity, settings.discriminator_complexity, settings.image_size
-    )
     write_bundle(
         out,
         generator=generator.eval(),
@@ -73,12 +75,7 @@ def export_trial(folder: Path, out: Path, *, trial: str | None = None, force: bo
             "trial_id": trial_id,
             "epoch": checkpoint["epoch"],
             "hyperparameters": {name: getattr(settings, name) for name in _HYPERPARAMETERS},
-            "balance": {
-                "parameter_ratio": sizes.parameter_ratio,
-                "conv_parameter_ratio": sizes.conv_parameter_ratio,
-                "adversarial_drift": row.get("adversarial_drift"),
-                "adversarial_trend": row.get("adversarial_trend"),
-            },
+            "balance": _balance(settings, row),
             "metrics": {name: checkpoint["metrics"].get(name) for name in METRICS},
             "grey_metrics": _grey_metrics(run, settings.image_size),
             "data": {key: run.data.get(key) for key in ("source", "photos", "train", "validation")},
@@ -87,36 +84,46 @@ def export_trial(folder: Path, out: Path, *, trial: str | None = None, force: bo
                 "torch": torch.__version__,
                 "python": platform.python_version(),
             },
-        },
+        }
+        | _origin(Path(folder), settings, row),
         samples_png=run.picture(trial_id, "samples.png"),
         force=force,
     )
     return trial_id
 
 
-def _choose(run: Run, trial: str | None) -> dict[str, Any]:
-    board = build_leaderboard(run)
-    rows = {
-        str(record["trial_id"]): {str(key): value for key, value in record.items()}
-        for record in board.to_dict("records")
+def _balance(settings: TrainingSettings, row: dict[str, Any]) -> dict[str, Any]:
+    sizes = balance(
+        settings.generator_complexity, settings.discriminator_complexity, settings.image_size
+    )
+    return {
+        "parameter_ratio": sizes.parameter_ratio,
+        "conv_parameter_ratio": sizes.conv_parameter_ratio,
+        "adversarial_drift": row.get("adversarial_drift"),
+        "adversarial_trend": row.get("adversarial_trend"),
     }
-    if trial is None:
-        for row in rows.values():
-            if row["state"] in ("complete", "pruned"):
-                return row
-        raise InputError(
-            f"export needs a trial that has ended, but {run.name} has none; wait for the search "
-            "or resume it"
-        )
-    wanted = trial.zfill(4) if re.fullmatch(r"\d+", trial) else trial
-    if wanted not in rows:
-        last = max(rows, default="none")
-        raise InputError(f"--trial must be a trial of the run (up to {last}), but got {trial!r}")
-    state = rows[wanted]["state"]
-    if state in ("failed", "running"):
-        why = rows[wanted].get("reason") or "it has not ended"
-        raise InputError(f"--trial must have ended well, but trial {wanted} is {state}: {why}")
-    return rows[wanted]
+
+
+def _origin(folder: Path, settings: TrainingSettings, row: dict[str, Any]) -> dict[str, Any]:
+    """What a bundle says besides when the run is the training of another run's winner."""
+    if not (folder / ORIGIN_NAME).exists():
+        return {}
+    origin = Origin.read(folder / ORIGIN_NAME)
+    entries: dict[str, Any] = {
+        "run": origin.run,
+        "training": {
+            "epochs": row["epochs"],
+            "continued_after_epoch": origin.continued_after or None,
+        },
+    }
+    if origin.found.image_size != settings.image_size:
+        entries["balance"] = {
+            "image_size": settings.image_size,
+            "discriminator_complexity": settings.discriminator_complexity,
+            **_balance(settings, row),
+            "found_by_search": asdict(origin.found),
+        }
+    return entries
 
 
 def _grey_metrics(run: Run, image_size: int) -> dict[str, float] | None:

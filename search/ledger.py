@@ -22,6 +22,7 @@ from search.health import diagnose
 from search.recovery import recover
 from search.run_folder import RunFolder, append_rows, utc_now, write_json
 from search.study import ASKED, distributions, enqueue_repeats, sampler_for, trial_id_of
+from search.trial_files import append_report
 from search.trial_rows import ATTRIBUTES, OpenTrial, State, ended_row, started_row
 
 _TELL = {
@@ -209,10 +210,10 @@ class Ledger:
         seed = (self.config.seed * 7919 + trial.number) % 2**31
         settings = self.space.settings(params, seed=seed)
         return OpenTrial(
-            trial,
-            trial_id_of(trial.number),
-            settings,
-            started_at,
+            trial=trial,
+            trial_id=trial_id_of(trial.number),
+            settings=settings,
+            started_at=started_at,
             repeat_of=trial.user_attrs.get("repeat_of"),
         )
 
@@ -224,12 +225,7 @@ class Ledger:
                 opened.trial.report(value, step=report["epoch"])
         else:
             opened.stopped = ("failed", f"{self.objective.metric} was {value} after an epoch")
-        folder = self.run.trial_folder(opened.trial_id)
-        append_rows(folder / "curves.jsonl", report["windows"])
-        keys = ("step", "epoch", "images", "seconds", "feasible")
-        append_rows(
-            folder / "validation.jsonl", [{**{key: report[key] for key in keys}, **metrics}]
-        )
+        append_report(self.run.trial_folder(opened.trial_id), report)
         opened.windows += report["windows"]
         opened.reported_epoch = report["epoch"]
         opened.report = report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,20 +28,48 @@ class SearchPhotos:
 
 def prepare_photos(config: SearchConfig, *, progress: Progress | None = None) -> SearchPhotos:
     """Build (or find) the caches; raises InputError when there are too few usable photos."""
-    space = config.make_space()
     source = open_source(config.images)
     caches = {
         size: build_cache(source, image_size=size, fit=config.fit, progress=progress)
         for size in sorted(_image_sizes(config))
     }
+    return _checked(config, caches)
+
+
+def photos_of_run(
+    data: Mapping[str, Any], config: SearchConfig, *, progress: Progress | None = None
+) -> SearchPhotos:
+    """The photos of an earlier run, whose data.json is `data`, at the image size of `config`.
+
+    From the run's own cache while it is there, so that its photos may have vanished or grown; else
+    from its source.
+    """
+    try:
+        cache = open_cache(Path(data["cache"][str(config.image_size)]))
+    except (InputError, KeyError, TypeError):
+        return prepare_photos(config, progress=progress)
+    return _checked(config, {config.image_size: cache})
+
+
+def describe_photos(summary: Mapping[str, Any]) -> str:
+    """One line for people on the counts of data.json."""
+    skipped = sum(summary["skipped"].values())
+    kinds = ", ".join(f"{n} {kind}" for kind, n in summary["skipped"].items())
+    return (
+        f"{summary['photos']} photos: {summary['train']} train, {summary['validation']} validate"
+        + (f"; {skipped} skipped ({kinds})" if skipped else "")
+    )
+
+
+def _checked(config: SearchConfig, caches: Mapping[int, PhotoCache]) -> SearchPhotos:
     cache = next(iter(caches.values()))
-    batch_size = max(space.values_of("batch_size"))
+    batch_size = max(config.make_space().values_of("batch_size"))
     n_train, n_validation = _split_sizes(cache, config, batch_size)
     if n_train < batch_size:
         raise InputError(
             f"the training photos must be at least a batch ({batch_size}), but "
             f"{config.images} has {n_train} ({len(cache)} usable, {n_validation} held out, "
-            f"{len(cache.skipped)} skipped); add photos or use a smaller --batch-size"
+            f"{len(cache.skipped)} skipped); add photos or search with a smaller --batch-size"
         )
     summary = {
         "source": config.images,
@@ -78,7 +106,7 @@ def _image_sizes(config: SearchConfig) -> list[int]:
 def _split_sizes(cache: PhotoCache, config: SearchConfig, batch_size: int) -> tuple[int, int]:
     if len(cache) < 2:
         raise InputError(
-            f"a search needs at least a batch ({batch_size}) of usable photos, but "
+            f"a training needs at least a batch ({batch_size}) of usable photos, but "
             f"{config.images} has {len(cache)} ({len(cache.skipped)} skipped); add photos"
         )
     split = split_by_content(cache.hashes, validation_fraction=config.validation_fraction)

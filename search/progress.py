@@ -108,7 +108,7 @@ class Progress:
         if best := ledger.best:
             parts.append(f"best {ledger.objective.metric} {best.value:.4g} ({best.trial_id})")
         if left := self._seconds_left(done, total):
-            parts.append(f"about {_duration(left)} left")
+            parts.append(f"about {duration(left)} left")
         return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
 
     def _seconds_left(self, done: int, total: int) -> float | None:
@@ -125,7 +125,8 @@ class Progress:
         return elapsed * max(0, epochs - self._epochs_done) / self._epochs_done
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A length of time for people."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -10,6 +10,7 @@ from optuna.trial import Trial
 from models.objective import METRICS
 from search.run_folder import append_rows, cut_rows, read_rows, utc_now, write_json
 from search.study import ASKED, sampler_for, suggest, trial_id_of
+from search.trial_files import take_up_rows
 from search.trial_rows import OpenTrial, started_row
 
 if TYPE_CHECKING:
@@ -56,18 +57,9 @@ def _take_up(
     write_json(folder / "parameters.json", opened.settings.to_dict())
     if row is None:
         append_rows(ledger.rows_path, [started_row(opened, ledger.config)])
-    validations = read_rows(folder / "validation.jsonl")
-    cut_rows(folder / "validation.jsonl", keep=len(validations))
+    opened.windows, validations = take_up_rows(folder)
     if validations:
         opened.reported_epoch = validations[-1]["epoch"]
-    windows = [
-        window
-        for window in read_rows(folder / "curves.jsonl")
-        if window["epoch"] <= opened.reported_epoch
-    ]
-    cut_rows(folder / "curves.jsonl", keep=len(windows))
-    opened.windows = windows
-    if validations:
         opened.report = _report_from(ledger, validations)
     return opened
 

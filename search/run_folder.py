@@ -143,6 +143,18 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def is_being_written(path: Path) -> bool:
+    """Whether a process holds the lock of the run's folder `path`."""
+    try:
+        with (path / ".lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def append_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Append JSON rows and flush them; NaN and infinity become null."""
     text = "".join(json.dumps(_finite(row), separators=(",", ":")) + "\n" for row in rows)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
-
-from optuna.trial import Trial
+from typing import TYPE_CHECKING, Any, Literal
 
 from analysis.curve_summary import summarise_curves
 from models.complexity import balance
@@ -15,6 +13,9 @@ from models.objective import METRICS, Objective
 from models.settings import TrainingSettings
 from search.config import SearchConfig
 from search.run_folder import utc_now
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 State = Literal["complete", "pruned", "failed"]
 
@@ -39,25 +40,31 @@ ATTRIBUTES = (
 )
 
 
-@dataclass
-class OpenTrial:
-    """A trial that has not ended."""
+@dataclass(kw_only=True)
+class TrialRecord:
+    """What a trial's rows are made of."""
 
-    trial: Trial
     trial_id: str
     settings: TrainingSettings
     started_at: str
     windows: list[dict[str, Any]] = field(default_factory=list)
-    #: last epoch in the run's folder; the study may have been told one more before a kill
-    reported_epoch: int = 0
-    told_epoch: int = 0
     report: dict[str, Any] | None = None
-    stopped: tuple[State, str] | None = None
     #: the trial whose configuration this one trains again with another seed
     repeat_of: str | None = None
 
 
-def started_row(opened: OpenTrial, config: SearchConfig) -> dict[str, Any]:
+@dataclass(kw_only=True)
+class OpenTrial(TrialRecord):
+    """A trial of a search that has not ended."""
+
+    trial: Trial
+    #: last epoch in the run's folder; the study may have been told one more before a kill
+    reported_epoch: int = 0
+    told_epoch: int = 0
+    stopped: tuple[State, str] | None = None
+
+
+def started_row(opened: TrialRecord, config: SearchConfig) -> dict[str, Any]:
     """What is known of a trial when it starts."""
     settings = opened.settings
     sizes = balance(
@@ -78,7 +85,7 @@ def started_row(opened: OpenTrial, config: SearchConfig) -> dict[str, Any]:
 
 
 def ended_row(
-    opened: OpenTrial,
+    opened: TrialRecord,
     config: SearchConfig,
     objective: Objective,
     state: State,

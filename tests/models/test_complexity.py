@@ -13,6 +13,7 @@ from models.complexity import (
     discriminator_parameters,
     generator_multiply_adds,
     generator_parameters,
+    nearest_discriminator_width,
 )
 from models.discriminator import Discriminator
 from models.generator import Generator
@@ -81,6 +82,29 @@ def test_balance_of_the_reports_final_model() -> None:
     assert pair.multiply_add_ratio == pytest.approx(
         pair.discriminator_multiply_adds / pair.generator_multiply_adds
     )
+
+
+@pytest.mark.parametrize(
+    ("generator", "width", "side", "new_side", "expected"),
+    [
+        # 254983 / 1164456 = 0.219; at 256 pixels widths 3 and 4 make 0.170 and 0.227
+        (72, 14, 128, 256, 4),
+        # 943111 / 1164456 = 0.810; at 128 pixels widths 42, 43 and 44 make 0.786, 0.810 and 0.833
+        (72, 14, 256, 128, 43),
+        (30, 4, 128, 128, 4),
+        # one is the least there is, however far
+        (8, 2, 32, 1024, 1),
+    ],
+)
+def test_the_width_for_another_side_has_the_nearest_ratio(
+    generator: int, width: int, side: int, new_side: int, expected: int
+) -> None:
+    ratio = balance(generator, width, side).parameter_ratio
+    found = nearest_discriminator_width(ratio, generator_complexity=generator, image_size=new_side)
+    assert found == expected
+    distance = abs(balance(generator, found, new_side).parameter_ratio - ratio)
+    for other in range(1, 100):
+        assert distance <= abs(balance(generator, other, new_side).parameter_ratio - ratio)
 
 
 def build_generator(width: int) -> Generator:

@@ -63,6 +63,16 @@ CASES = {
     "export of no run": ("export few --out bundle", ["few"]),
     "export without trials": ("export runs/taken --out bundle", ["taken"]),
     "colorize without a bundle": ("colorize few few --out out", ["few"]),
+    "train from no run": ("train --from few --out t", ["few"]),
+    "train from nothing": ("train --out t", ["--from", "--resume"]),
+    "train without trials": ("train --from runs/taken --out t", ["taken"]),
+    "train at a side not divisible": (
+        "train --from runs/taken --image-size 100 --out t",
+        ["--image-size", "100", "96 or 128"],
+    ),
+    "train no epochs": ("train --from runs/taken --epochs 0 --out t", ["--epochs", "1", "0"]),
+    "train without --out": ("train --from runs/taken", ["--out"]),
+    "resume of no training": ("train --resume --out few", ["few", "--resume"]),
     "no command": ("", ["COMMAND"]),
 }
 

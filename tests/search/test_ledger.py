@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from models.objective import METRICS
 from search import ledger as ledger_module
-from search import trial_rows
+from search import trial_files, trial_rows
 from search.config import EarlyStopping, SearchConfig
 from search.driver import AllTrialsFailedError, run_search
 from search.ledger import Ledger
@@ -239,8 +239,12 @@ def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
         return wrapper
 
-    for name in ("append_rows", "write_json"):
-        monkeypatch.setattr(ledger_module, name, guarded(getattr(ledger_module, name)))
+    for module, name in (
+        (ledger_module, "append_rows"),
+        (ledger_module, "write_json"),
+        (trial_files, "append_rows"),
+    ):
+        monkeypatch.setattr(module, name, guarded(getattr(module, name)))
     from optuna.storages.journal import JournalFileBackend
 
     monkeypatch.setattr(JournalFileBackend, "append_logs", guarded(JournalFileBackend.append_logs))
