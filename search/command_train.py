@@ -147,7 +147,7 @@ def _resume(
             f"changed since; restore it, or train again with --force"
         )
     _say_photos(photos, progress)
-    progress.say(f"goes on after epoch {folder.trained_epochs}, up to {config.max_epochs}")
+    progress.say(f"goes on after epoch {folder.trained_epochs}, up to epoch {config.max_epochs}")
     return folder, config, photos
 
 

@@ -88,7 +88,7 @@ class TrainPlan:
         else:
             first = (
                 f"trial {origin.trial_id} of {origin.run} begins again with fresh weights "
-                f"({self.fresh}) and trains {config.max_epochs} epochs"
+                f"({self.fresh}), up to epoch {config.max_epochs}"
             )
         found, now = origin.found, Pair.of(self.settings)
         if found.image_size == now.image_size:

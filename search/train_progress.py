@@ -20,8 +20,8 @@ class TrainProgress:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._trial: Trial | None = None
-        #: (epochs, seconds) when the context was entered
-        self._begun = (0.0, 0.0)
+        #: (epochs, clock in seconds) when the context was entered and at the last window
+        self._begun = self._reached = (0.0, 0.0)
         self._seconds = 0.0
         self._window: dict[str, Any] | None = None
 
@@ -29,7 +29,7 @@ class TrainProgress:
     def epochs(self, trial: Trial) -> Iterator[None]:
         """Show the state of the training while the context lasts."""
         self._trial, self._seconds = trial, trial.seconds
-        self._begun = (float(trial.training.epoch), time.monotonic())
+        self._begun = self._reached = (float(trial.training.epoch), time.monotonic())
         console = self._progress.console
         if not console.is_terminal:
             yield
@@ -40,6 +40,7 @@ class TrainProgress:
     def on_window(self, window: dict[str, Any]) -> None:
         """Some training steps were done; `window` is their row of losses."""
         self._window = window
+        self._reached = (window["epoch"], time.monotonic())
 
     def on_epoch(self, report: dict[str, Any]) -> None:
         """An epoch was trained and validated: one line, kept."""
@@ -62,7 +63,7 @@ class TrainProgress:
     def _line(self) -> Text:
         assert self._trial is not None
         trial, window = self._trial, self._window
-        done = max(float(trial.training.epoch), window["epoch"] if window else 0.0)
+        done, now = self._reached
         parts = [f"epoch {done:.2f} of {trial.max_epochs}"]
         if window:
             parts.append(f"reconstruction {window['reconstruction_ema']:.4g}")
@@ -73,6 +74,6 @@ class TrainProgress:
             parts.append(f"best {metric} {trial.best['metrics'][metric]:.4g}")
         epochs_before, began = self._begun
         if done > epochs_before:
-            pace = (time.monotonic() - began) / (done - epochs_before)
+            pace = (now - began) / (done - epochs_before)
             parts.append(f"about {duration(pace * (trial.max_epochs - done))} left")
         return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
