@@ -66,7 +66,7 @@ def _take_up(
         if window["epoch"] <= opened.reported_epoch
     ]
     cut_rows(folder / "curves.jsonl", keep=len(windows))
-    opened.windows = windows
+    opened.windows, opened.validations = windows, validations
     if validations:
         opened.report = _report_from(ledger, validations)
     return opened

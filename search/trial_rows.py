@@ -48,6 +48,7 @@ class OpenTrial:
     settings: TrainingSettings
     started_at: str
     windows: list[dict[str, Any]] = field(default_factory=list)
+    validations: list[dict[str, Any]] = field(default_factory=list)
     #: last epoch in the run's folder; the study may have been told one more before a kill
     reported_epoch: int = 0
     told_epoch: int = 0
