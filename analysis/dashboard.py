@@ -65,9 +65,14 @@ def dashboard_app(run: Run, *, host: str = "127.0.0.1") -> WSGIApplication:
             "install it with: pip install 'chromatune[dashboard]'"
         ) from error
     from analysis.run_storage import PictureStore, RunStorage
+    from analysis.study_database import ArtifactFolder, open_study_database
 
     folder = run.folder.path
-    inner: Any = wsgi(RunStorage(folder), artifact_store=PictureStore(folder))
+    inner: Any
+    if isinstance(address := run.config.get("storage"), str):
+        inner = wsgi(open_study_database(address, run.name), artifact_store=ArtifactFolder(folder))
+    else:
+        inner = wsgi(RunStorage(folder), artifact_store=PictureStore(folder))
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

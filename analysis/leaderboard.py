@@ -11,13 +11,14 @@ from analysis.columns import (
     badness,
 )
 from analysis.errors import RunFolderError
+from analysis.pareto import pareto_front
 from analysis.placement import reasons_of
 from analysis.progress import trials_with_progress
 from analysis.ranking import REPORT_TARGET_RATIO, Costs, Weights, costs_of, order_of
 from analysis.repeats import repeat_words, with_repeats
 from analysis.run import Run
 
-_FIRST_EXTRAS = ("why", "score", "feasible", "reason")
+_FIRST_EXTRAS = ("why", "score", "feasible", "reason", "pareto_front")
 
 
 def build_leaderboard(
@@ -40,7 +41,8 @@ def build_leaderboard(
 
     Returns:
         One row a trial: the columns of `LEADERBOARD_COLUMNS` in their order, then `why`, `score`,
-        `feasible`, `reason` and whatever else the run stored.
+        `feasible`, `reason`, `pareto_front` where the search had second objectives, and whatever
+        else the run stored.
 
     Raises:
         RunFolderError: an unknown column, or a value out of range.
@@ -52,6 +54,8 @@ def build_leaderboard(
     costs = costs_of(trials, objective=run.objective, target_ratio=target_ratio)
     score = costs.score(weights)
     order = order_of(trials, score)
+    if len(run.objectives) > 1:
+        trials = trials.assign(pareto_front=pareto_front(trials, run.objectives))
     board = trials.assign(
         score=np.round(score, 6),
         why=pd.Series(_whys(trials, costs, run.objective), index=trials.index, dtype="str"),
@@ -71,7 +75,10 @@ def build_leaderboard(
 def _whys(trials: pd.DataFrame, costs: Costs, objective: str) -> list[str]:
     reasons = reasons_of(trials, costs, objective=objective)
     repeated = repeat_words(trials, objective)
-    return [", ".join(filter(None, pair)) for pair in zip(repeated, reasons, strict=True)]
+    front = [
+        "on the front" if on else "" for on in trials.get("pareto_front", [False] * len(trials))
+    ]
+    return [", ".join(filter(None, words)) for words in zip(front, repeated, reasons, strict=True)]
 
 
 def _sorted(board: pd.DataFrame, name: str) -> pd.DataFrame:

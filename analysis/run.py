@@ -50,6 +50,13 @@ class Run:
         objective = self.config.get("objective")
         return objective if isinstance(objective, str) and objective in METRICS else "ab_swd"
 
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The metrics that the search optimised together: `objective` and the second ones."""
+        second = self.config.get("second_objectives")
+        names = second if isinstance(second, list) else []
+        return (self.objective, *(name for name in names if name in METRICS))
+
     def curves(self, trial_id: str) -> list[dict[str, Any]]:
         """Rows of a trial's curves.jsonl: one per window of training steps."""
         return read_rows(self.folder.read(f"trials/{trial_id}/curves.jsonl"))

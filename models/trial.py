@@ -187,6 +187,11 @@ class Trial:
         )
 
     def _restore(self, state: dict[str, Any]) -> None:
+        if state["training"]["generator_optimizer"] is None:
+            raise InputError(
+                f"the trial in {self.folder} cannot go on: it had ended and its optimizers were "
+                "dropped to save space; train its configuration again in another folder"
+            )
         saved = TrainingSettings.from_dict(state["settings"]).to_dict()
         asked = self.settings.to_dict()
         if differing := [name for name in asked if asked[name] != saved[name]]:
@@ -200,3 +205,28 @@ class Trial:
         self.best = state["best"]
         # Whether it is done is for the present `max_epochs` to say.
         self.last_report = {**state["last_report"], "done": self.done}
+
+
+def epochs_to_go_on_from(folder: Path) -> int:
+    """How many epochs the trial in `folder` has trained, if it can go on from there; else 0.
+
+    It cannot when nothing was kept of it, or when `drop_optimizers` took what it needs. Raises
+    InputError for a damaged checkpoint.
+    """
+    path = folder / "checkpoint.pt"
+    if not path.is_file() or not (folder / "best.pt").is_file():
+        return 0
+    training = load_checkpoint(path)["training"]
+    return 0 if training["generator_optimizer"] is None else int(training["epoch"])
+
+
+def drop_optimizers(folder: Path) -> None:
+    """Make the latest checkpoint of a trial that has ended a third of its size: weights alone."""
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return
+    state = load_checkpoint(path)
+    training = state["training"]
+    if training["generator_optimizer"] is not None:
+        training["generator_optimizer"] = training["discriminator_optimizer"] = None
+        save_checkpoint(path, state)

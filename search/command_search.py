@@ -14,6 +14,7 @@ from typing import Any
 from data_pipeline.errors import InputError
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig, load_yaml
 from search.run_folder import RunFolder, write_json
+from search.study_storage import check_free, without_password
 
 #: flags that set the configuration key of the same name
 _CONFIG_FLAGS = (
@@ -30,6 +31,7 @@ _CONFIG_FLAGS = (
     "known_points",
     "finalists",
     "repeats",
+    "storage",
 )
 #: what a resumed search may change: none of it alters the result of a trial
 _RESUME_FLAGS = (
@@ -62,6 +64,12 @@ def add_parser(commands: Any) -> None:
     run_group.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR")
     run_group.add_argument("--resume", action="store_true", help="go on with the run of this name")
     run_group.add_argument("--seed", type=int, metavar="N", help="seed of the search (0)")
+    run_group.add_argument(
+        "--storage",
+        metavar="URI",
+        help="database for the Optuna study, such as postgresql://USER@HOST/NAME "
+        "(default: a journal in the run's folder)",
+    )
     budget = parser.add_argument_group("budget")
     budget.add_argument("--trials", type=int, metavar="N", help="trials in all (20)")
     budget.add_argument("--max-epochs", type=int, metavar="E", help="epochs a trial (10)")
@@ -103,6 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
         config = _new_config(arguments)
         run_folder = RunFolder(arguments.runs_dir / config.name)
         run_folder.check_absent()
+        if config.storage is not None:
+            check_free(config.storage, config.name)
     _check_device(config)
     if not arguments.resume and config.images == SYNTHETIC_SOURCE and arguments.images is None:
         progress.say(f"no --images given: using {SYNTHETIC_SOURCE.partition(':')[2]} built-in "
@@ -125,11 +135,12 @@ def _search(
             photos = prepare_photos(config, progress=on_photo)
     _say_photos(photos.summary, progress)
     from search.driver import resume_command, run_search
+    from search.halts import SearchHaltedError, describe, halts
     from search.ledger import Ledger
     from search.study import enqueue_points, open_study
 
     if not arguments.resume:
-        command = ["chromatune", *sys.argv[1:]]
+        command = ["chromatune", *_without_secrets(sys.argv[1:])]
         run_folder.create(config.to_dict(), command=command)
     run_folder.lock()
     try:
@@ -143,11 +154,21 @@ def _search(
         run_search(run_folder, config, ledger, photos, address=arguments.address, progress=progress)
         run_folder.set_status("finished")
     except KeyboardInterrupt:
-        run_folder.set_status("interrupted")
+        run_folder.note_status("interrupted")
         progress.say(f"interrupted; go on with: {resume_command(run_folder.path)}")
         return 130
+    except (SearchHaltedError, OSError) as error:
+        run_folder.note_status("interrupted")
+        if isinstance(error, OSError) and not halts(error, run_folder.path):
+            raise
+        reason = describe(error) if isinstance(error, OSError) else error
+        progress.say(
+            f"chromatune: the search halted: {reason}; "
+            f"then go on with: {resume_command(run_folder.path)}"
+        )
+        return 1
     except BaseException:
-        run_folder.set_status("failed")
+        run_folder.note_status("failed")
         raise
     finally:
         run_folder.close()
@@ -196,15 +217,29 @@ def _resumed(arguments: argparse.Namespace) -> tuple[RunFolder, SearchConfig]:
         value = getattr(arguments, flag)
         if value is None or value == getattr(config, flag):
             continue
-        if flag not in _RESUME_FLAGS:
+        same_storage = flag == "storage" and without_password(value) == config.storage
+        if flag not in _RESUME_FLAGS and not same_storage:
+            shown = without_password(value) if flag == "storage" else value
             raise InputError(
-                f"a resumed search keeps its {flag} ({getattr(config, flag)}), but got {value}; "
+                f"a resumed search keeps its {flag} ({getattr(config, flag)}), but got {shown}; "
                 "leave the flag out or start a new run"
             )
         config = dataclasses.replace(config, **{flag: value})
     if arguments.config:
         raise InputError("a resumed search keeps its configuration, but got --config; leave it out")
     return run_folder, config
+
+
+def _without_secrets(words: list[str]) -> list[str]:
+    """The command line as it may be stored: a database's password is left out."""
+    shown = []
+    for word in words:
+        flag, equals, value = (
+            word.rpartition("=") if word.startswith("--storage=") else ("", "", word)
+        )
+        secret = re.match(r"[a-z0-9+]+://[^/@]*:[^/]*@", value)
+        shown.append(flag + equals + (without_password(value) if secret else value))
+    return shown
 
 
 def _check_device(config: SearchConfig) -> None:

@@ -183,6 +183,7 @@ def _train(
     time_budget_sec: float | None,
     progress: Progress,
 ) -> int:
+    from search.halts import describe, halts
     from search.train import resume_command, train
     from search.train_progress import TrainProgress
 
@@ -200,11 +201,20 @@ def _train(
         folder.publish()
         folder.run.set_status("finished")
     except KeyboardInterrupt:
-        folder.run.set_status("interrupted")
+        folder.run.note_status("interrupted")
         progress.say(f"interrupted; go on with: {resume_command(folder.out)}")
         return 130
+    except OSError as error:
+        folder.run.note_status("interrupted")
+        if not halts(error, folder.out):
+            raise
+        progress.say(
+            f"chromatune: the training halted: {describe(error)}; "
+            f"then go on with: {resume_command(folder.out)}"
+        )
+        return 1
     except BaseException:
-        folder.run.set_status("failed")
+        folder.run.note_status("failed")
         raise
     finally:
         folder.run.close()

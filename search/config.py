@@ -10,9 +10,10 @@ from typing import Any, Literal, Self, TypeVar
 import yaml
 
 from data_pipeline.errors import InputError
-from models.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, Guard, Objective
+from models.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, DIRECTIONS, Guard, Objective
 from models.sides import check_side
 from search.space import DEFAULT_SPACE, SearchSpace
+from search.study_storage import check_address, without_password
 
 DEVICE_NAMES = ("auto", "cuda", "mps", "cpu")
 FITS = ("crop", "squash")
@@ -41,6 +42,9 @@ class HealthStops:
     #: windows over which a high adversarial loss must climb before the discriminator has won;
     #: 0 never stops for it
     won_windows: int = 0
+    #: epochs over which the validation metrics stay as they are, to a thousandth, after which the
+    #: training does not move any more; 0 never stops for it
+    still_epochs: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,9 @@ class SearchConfig:
     seed: int = 0
     #: validation metric to optimise
     objective: str = DEFAULT_OBJECTIVE
+    #: further validation metrics to optimise at the same time: the search then looks for the whole
+    #: Pareto front and stops no trial early; `objective` still says which epoch of a trial is best
+    second_objectives: tuple[str, ...] = ()
     #: bounds that an epoch must satisfy to count
     guards: tuple[str, ...] = DEFAULT_GUARDS
     #: share of the photos held out for validation, by content
@@ -91,6 +98,9 @@ class SearchConfig:
     patience_trials: int | None = None
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     health: HealthStops = field(default_factory=HealthStops)
+    #: database for the Optuna study, such as postgresql://USER@HOST/NAME; null: a journal in the
+    #: run's folder
+    storage: str | None = None
     #: sampled and fixed training settings, as in `search.space`
     space: dict[str, Any] = field(default_factory=lambda: dict(DEFAULT_SPACE))
 
@@ -107,7 +117,7 @@ class SearchConfig:
         for name in ("seed", "max_retries", "finalists"):
             _check_whole(name, getattr(self, name), 0)
         _check_whole("repeats", self.repeats, 1)
-        for name in ("gave_up_windows", "won_windows"):
+        for name in ("gave_up_windows", "won_windows", "still_epochs"):
             _check_whole(f"health.{name}", getattr(self.health, name), 0)
         if self.patience_trials is not None:
             _check_whole("patience_trials", self.patience_trials, 1)
@@ -129,7 +139,20 @@ class SearchConfig:
         _check_whole("early_stopping.grace_epochs", self.early_stopping.grace_epochs, 1)
         _check_whole("early_stopping.reduction_factor", self.early_stopping.reduction_factor, 2)
         self.make_objective()
+        self._check_second_objectives()
+        if self.storage is not None:
+            check_address(self.storage)
         self._check_points()
+
+    def _check_second_objectives(self) -> None:
+        valid = [metric for metric in DIRECTIONS if metric != self.objective]
+        for metric in self.second_objectives:
+            _check_choice("second_objectives", metric, tuple(valid))
+        if len(set(self.second_objectives)) < len(self.second_objectives):
+            raise InputError(
+                "second_objectives must name each metric once, but got "
+                + ", ".join(self.second_objectives)
+            )
 
     def _check_points(self) -> None:
         space = self.make_space()
@@ -164,22 +187,25 @@ class SearchConfig:
             values["health"] = _nested("health", values["health"], HealthStops)
         if "points" in values:
             values["points"] = _points(values["points"])
-        if "guards" in values:
-            guards = values["guards"]
-            if not isinstance(guards, list | tuple) or not all(isinstance(g, str) for g in guards):
-                raise InputError(f"guards must be a list of texts, but got {guards!r}")
-            values["guards"] = tuple(guards)
+        for name in ("guards", "second_objectives"):
+            if name in values:
+                values[name] = _texts(name, values[name])
         if not isinstance(values.get("space", {}), dict):
             raise InputError(f"space must be a mapping, but got {values['space']!r}")
         for name in ("name", "images"):
             if not isinstance(values.get(name, ""), str):
                 raise InputError(f"{name} must be a text, but got {values[name]!r}")
+        if not isinstance(values.get("storage"), str | None):
+            raise InputError(f"storage must be a text or null, but got {values['storage']!r}")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold, fully resolved."""
         plain = asdict(self)
         plain["guards"] = list(self.guards)
+        plain["second_objectives"] = list(self.second_objectives)
+        if self.storage is not None:
+            plain["storage"] = without_password(self.storage)
         plain["points"] = list(self.points)
         plain["space"] = self.make_space().to_plain()
         return plain
@@ -214,6 +240,12 @@ def _nested(name: str, value: Any, cls: type[_Nested]) -> _Nested:
         raise InputError(f"{name} must be a mapping, but got {value!r}")
     _check_keys(name, value, cls)
     return cls(**value)
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise InputError(f"{name} must be a list of texts, but got {value!r}")
+    return tuple(value)
 
 
 def _points(value: Any) -> tuple[dict[str, Any], ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config import SearchConfig
+from search.halts import SearchHaltedError, describe
 from search.ledger import Ledger
 from search.photos import SearchPhotos
 from search.progress import Progress
@@ -34,8 +35,9 @@ def run_search(
 ) -> None:
     """Run trials until the asked number has ended; the run's folder holds what they learnt.
 
-    Raises KeyboardInterrupt when interrupted, with the run left resumable, and
-    AllTrialsFailedError when no trial came to a result.
+    Raises KeyboardInterrupt when interrupted and SearchHaltedError when the run's folder or its
+    study cannot be written, both with the run left resumable, and AllTrialsFailedError when no
+    trial came to a result.
     """
     if ledger.remaining:
         _start_ray(address)
@@ -108,8 +110,10 @@ def _tune(
     from search.searcher import Desk, LedgerSearcher, LedgerStopper
     from search.trainable import ColorizerTrainable
 
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    logging.getLogger("ray.train").setLevel(logging.ERROR)
+    # What goes wrong is told in our words; Tune would add stack traces.
+    level = logging.ERROR if os.environ.get("CHROMATUNE_TRACEBACK") else logging.CRITICAL
+    for name in ("ray.tune", "ray.train"):
+        logging.getLogger(name).setLevel(level)
     job = {
         "trials_folder": str((run.path / "trials").resolve()),
         "caches": {str(size): str(path) for size, path in photos.caches.items()},
@@ -160,7 +164,13 @@ def _tune(
             verbose=0,
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except OSError as error:
+        # Tune's own files lie in the run's folder too.
+        raise SearchHaltedError(describe(error)) from error
+    if desk.halted:
+        raise SearchHaltedError(desk.halted)
 
 
 def resume_command(run_path: Path) -> str:

@@ -7,16 +7,20 @@ the losses that led to it. The ledger knows nothing of Ray.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
+from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.distributions import BaseDistribution
 from optuna.trial import Trial, TrialState
 
+from data_pipeline.errors import InputError
+from models.trial import drop_optimizers
+from search.artifacts import LinkingArtifactStore
 from search.config import SearchConfig
 from search.health import diagnose
 from search.recovery import recover
@@ -24,6 +28,9 @@ from search.run_folder import RunFolder, append_rows, utc_now, write_json
 from search.study import ASKED, distributions, enqueue_repeats, sampler_for, trial_id_of
 from search.trial_files import append_report
 from search.trial_rows import ATTRIBUTES, OpenTrial, State, ended_row, started_row
+
+#: complete trials, the best ones, that can go on exactly where they ended
+KEPT_OPTIMIZERS = 20
 
 _TELL = {
     "complete": TrialState.COMPLETE,
@@ -54,6 +61,8 @@ class Ledger:
         self.study = study
         self.config = config
         self.objective = config.make_objective()
+        #: metrics whose values the study is told, in its order
+        self.objectives = (config.objective, *config.second_objectives)
         self.space = config.make_space()
         self.distributions: dict[str, BaseDistribution] = distributions(self.space)
         self.rows_path = run.path / "trials.jsonl"
@@ -167,8 +176,22 @@ class Ledger:
             opened.repeat_of,
         )
         self.ended[trial_id] = ended
+        self._slim_checkpoints(ended)
         self._note_convergence()
         return ended
+
+    def _slim_checkpoints(self, ended: Ended) -> None:
+        """Keep the optimizers of the best complete trials only: those may be trained on."""
+        slim = ended
+        if ended.state == "complete":
+            complete = [each for each in self.ended.values() if each.state == "complete"]
+            best = sorted(complete, key=self._badness)
+            if len(best) <= KEPT_OPTIMIZERS:
+                return
+            if ended in best[:KEPT_OPTIMIZERS]:
+                slim = best[KEPT_OPTIMIZERS]  # which it has driven out
+        with contextlib.suppress(InputError):  # nothing to slim in a damaged file
+            drop_optimizers(self.run.trial_folder(slim.trial_id))
 
     def _note_convergence(self) -> None:
         """End the search phase when the best trial is older than the asked patience."""
@@ -181,9 +204,9 @@ class Ledger:
             self.search_ended = f"converged: {since} trials in a row brought no better one"
 
     def _early_stop(self, opened: OpenTrial, epoch: int) -> tuple[State, str] | None:
-        if opened.trial.should_prune():
+        if not self.config.second_objectives and opened.trial.should_prune():
             return "pruned", f"stopped at epoch {epoch}: behind the best at the same epoch"
-        if reason := diagnose(opened.windows, self.config.health):
+        if reason := diagnose(opened.windows, opened.validations, self.config.health):
             return "pruned", f"stopped at epoch {epoch}: {reason}"
         return None
 
@@ -219,14 +242,17 @@ class Ledger:
 
     def _record(self, opened: OpenTrial, report: dict[str, Any]) -> None:
         metrics = report["metrics"]
-        value = metrics.get(self.objective.metric)
-        if value is not None and math.isfinite(value):
-            if report["epoch"] > opened.told_epoch:
-                opened.trial.report(value, step=report["epoch"])
-        else:
-            opened.stopped = ("failed", f"{self.objective.metric} was {value} after an epoch")
+        for metric in self.objectives:
+            value = metrics.get(metric)
+            if value is None or not math.isfinite(value):
+                opened.stopped = ("failed", f"{metric} was {value} after an epoch")
+        # Optuna knows no intermediate values of trials with several objectives.
+        single = not self.config.second_objectives
+        if single and opened.stopped is None and report["epoch"] > opened.told_epoch:
+            opened.trial.report(metrics[self.objective.metric], step=report["epoch"])
         append_report(self.run.trial_folder(opened.trial_id), report)
         opened.windows += report["windows"]
+        opened.validations.append(metrics)
         opened.reported_epoch = report["epoch"]
         opened.report = report
 
@@ -240,7 +266,7 @@ class Ledger:
     def tell(self, opened: OpenTrial, state: State, reason: str | None) -> None:
         """Tell the study how a trial ended, with what is known of it as user attributes."""
         trial, metrics = opened.trial, (opened.report or {}).get("best_metrics", {})
-        value = metrics.get(self.objective.metric) if state == "complete" else None
+        values = [metrics[metric] for metric in self.objectives] if state == "complete" else None
         if state != "failed":
             told = trial.constraints
             for guard in self.objective.guards:
@@ -251,14 +277,14 @@ class Ledger:
             if row.get(key) is not None:
                 trial.set_user_attr(key, row[key])
         self._attach_samples(opened)
-        self.study.tell(trial, value, state=_TELL[state])
+        self.study.tell(trial, values, state=_TELL[state])
 
     def _attach_samples(self, opened: OpenTrial) -> None:
         samples = self.run.trial_folder(opened.trial_id) / "samples.png"
         # A trial that was killed while its end was told has its grid already.
         if samples.exists() and not get_all_artifact_meta(opened.trial):
             upload_artifact(
-                artifact_store=FileSystemArtifactStore(self.run.artifacts_path),
+                artifact_store=LinkingArtifactStore(self.run.artifacts_path),
                 file_path=str(samples),
                 study_or_trial=opened.trial,
             )

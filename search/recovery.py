@@ -58,6 +58,7 @@ def _take_up(
     if row is None:
         append_rows(ledger.rows_path, [started_row(opened, ledger.config)])
     opened.windows, validations = take_up_rows(folder)
+    opened.validations = validations
     if validations:
         opened.reported_epoch = validations[-1]["epoch"]
         opened.report = _report_from(ledger, validations)

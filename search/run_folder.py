@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import math
@@ -93,7 +94,13 @@ class RunFolder:
 
     def lock(self) -> None:
         """Become the only writer until `close`; raises InputError if there is another."""
-        self._lock = (self.path / ".lock").open("wb")
+        try:
+            self._lock = (self.path / ".lock").open("wb")
+        except OSError as error:
+            raise InputError(
+                f"the run folder must be writable, but {self.path}: {error.strerror}; "
+                "make it writable"
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -117,6 +124,11 @@ class RunFolder:
     def set_status(self, status: Status) -> None:
         """Rewrite run.json with a new status."""
         self._write_run({**read_json(self.path / "run.json"), "status": status})
+
+    def note_status(self, status: Status) -> None:
+        """Set the status if the folder can be written: the last words of a search that ends."""
+        with contextlib.suppress(OSError, InputError):
+            self.set_status(status)
 
     def _write_run(self, values: Mapping[str, Any]) -> None:
         write_json(self.path / "run.json", values)

@@ -7,18 +7,26 @@ every report goes through a `Stopper`, which hears all of them and may stop the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+from optuna.exceptions import StorageInternalError
 from ray.tune import Stopper
 from ray.tune.search import Searcher
 
 from search import interrupts
+from search.halts import describe
 from search.ledger import Ended, Ledger
 from search.trial_rows import OpenTrial
 
+_T = TypeVar("_T")
+
 
 class Desk:
-    """Knows which Tune trial is which of ours, and passes events on to the ledger."""
+    """Knows which Tune trial is which of ours, and passes events on to the ledger.
+
+    When the books cannot be written any more, the search halts: from then on nothing is asked,
+    recorded or told, so that what is on disk stays as true as after a kill.
+    """
 
     def __init__(
         self,
@@ -33,6 +41,48 @@ class Desk:
         self.on_start = on_start
         self.on_report = on_report
         self.on_end = on_end
+        #: why the search cannot go on, once it cannot
+        self.halted: str | None = None
+
+    def ask(self, tune_id: str) -> OpenTrial | None:
+        """Take a trial from the ledger, if there is one and the search goes on."""
+
+        def action() -> OpenTrial | None:
+            opened = self.ledger.ask()
+            if opened is not None:
+                self.trial_ids[tune_id] = opened.trial_id
+                self.on_start(opened)
+            return opened
+
+        return self._unless_halted(action, otherwise=None)
+
+    def report(self, tune_id: str, report: dict[str, Any]) -> bool:
+        """Record a report; return whether the trial stops."""
+        if reason := report.get("halt"):
+            self.halted = self.halted or reason
+
+        def action() -> bool:
+            stop = self.ledger.report(self.trial_ids[tune_id], report)
+            self.on_report(self.trial_ids[tune_id], report)
+            return stop
+
+        return self._unless_halted(action, otherwise=True)
+
+    def finish(self, tune_id: str, *, error: str | None) -> None:
+        """Write the end of a trial; one that a halt ended is left to be taken up again."""
+
+        def action() -> None:
+            self.on_end(self.ledger.finish(self.trial_ids.pop(tune_id), error=error))
+
+        self._unless_halted(action, otherwise=None)
+
+    def _unless_halted(self, action: Callable[[], _T], *, otherwise: _T) -> _T:
+        if self.halted is None:
+            try:
+                return action()
+            except (OSError, StorageInternalError) as error:
+                self.halted = describe(error)
+        return otherwise
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
         return self
@@ -52,13 +102,12 @@ class LedgerSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """Return Tune's configuration of the next trial, or that there is none left."""
-        ledger = self._desk.ledger
-        opened = ledger.ask()
+        desk = self._desk
+        opened = desk.ask(trial_id)
         if opened is None:
             finished: str = Searcher.FINISHED
-            return None if ledger.waits_for_finalists else finished
-        self._desk.trial_ids[trial_id] = opened.trial_id
-        self._desk.on_start(opened)
+            waits = desk.halted is None and desk.ledger.waits_for_finalists
+            return None if waits else finished
         return {
             "job": self._job,
             "trial": {
@@ -73,8 +122,7 @@ class LedgerSearcher(Searcher):
     ) -> None:
         """Write the end of a trial."""
         reason = "the trial's process died more often than it may be retried" if error else None
-        ended = self._desk.ledger.finish(self._desk.trial_ids.pop(trial_id), error=reason)
-        self._desk.on_end(ended)
+        self._desk.finish(trial_id, error=reason)
 
     def save(self, checkpoint_path: str) -> None:
         """Do nothing: the ledger is in the run's folder."""
@@ -93,16 +141,15 @@ class LedgerStopper(Stopper):
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Record a report; return whether the trial stops."""
         interrupts.check()
-        ours = self._desk.trial_ids.get(trial_id)
-        if ours is None or "report" not in result:
+        if trial_id not in self._desk.trial_ids or "report" not in result:
             return False
-        stop = self._desk.ledger.report(ours, result["report"])
-        self._desk.on_report(ours, result["report"])
-        return stop
+        return self._desk.report(trial_id, result["report"])
 
     def stop_all(self) -> bool:
         """Whether the search is over before its number of trials."""
         interrupts.check()
+        if self._desk.halted:
+            return True
         reason = self._should_end()
         if reason:
             self._desk.ledger.stop_all(reason)

@@ -17,14 +17,14 @@ from optuna.distributions import (
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import TPESampler
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
+from models.objective import DIRECTIONS
 from search.config import SearchConfig
 from search.run_folder import RunFolder
 from search.space import Choice, Range, SearchSpace
+from search.study_storage import open_storage
 
 #: (generator, discriminator) widths of the report: its final model, then its complexity study
 REPORT_WIDTHS = ((72, 14), (30, 4), (24, 4), (38, 4), (16, 4), (46, 4), (52, 4))
@@ -45,14 +45,19 @@ class _Finalist(Protocol):
 def open_study(run: RunFolder, config: SearchConfig) -> Study:
     """Create the study of a new run, or load that of a resumed one."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage: BaseStorage = JournalStorage(JournalFileBackend(str(run.study_path)))
-    return optuna.create_study(
+    objectives = (config.objective, *config.second_objectives)
+    study = optuna.create_study(
         study_name=config.name,
-        storage=storage,
-        direction=config.make_objective().direction,
+        storage=open_storage(run, config.storage),
+        directions=[DIRECTIONS[metric] for metric in objectives],
         pruner=_pruner(config),
         load_if_exists=True,
     )
+    if study.metric_names != list(objectives):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(list(objectives))
+    return study
 
 
 def sampler_for(config: SearchConfig, trial_number: int) -> TPESampler:
@@ -63,7 +68,8 @@ def sampler_for(config: SearchConfig, trial_number: int) -> TPESampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return TPESampler(
-            multivariate=True,
+            # Optuna's advice; with several objectives the parameters are drawn one by one.
+            multivariate=not config.second_objectives,
             # Trials that still run count as bad, so that parallel slots do not ask the same point.
             constant_liar=True,
             seed=(config.seed * 1_000_003 + trial_number) % 2**32,
@@ -153,6 +159,9 @@ def _distribution(parameter: Range | Choice) -> BaseDistribution:
 def _pruner(config: SearchConfig) -> BasePruner:
     stopping = config.early_stopping
     if not stopping.enabled or config.max_epochs <= stopping.grace_epochs:
+        return NopPruner()
+    if config.second_objectives:
+        # A trial that is behind in one objective may be ahead in another.
         return NopPruner()
     # Asynchronous successive halving (Li et al. 2020, https://arxiv.org/abs/1810.05934). Its rungs
     # are kept in the study, so a resumed search judges by all that went before.

@@ -25,11 +25,18 @@ from search.run_folder import (
     write_json,
 )
 from search.train_origin import ORIGIN_NAME, Origin
-from search.train_plan import CHECKPOINTS, TrainPlan
+from search.train_plan import TrainPlan
 from search.trial_files import CURVES, VALIDATION
 
 TRAINING = "training"
-_CARRIED_OVER = (*CHECKPOINTS, CURVES, VALIDATION, "samples.png", "originals.png")
+_CARRIED_OVER = (
+    "checkpoint.pt",
+    "best.pt",
+    CURVES,
+    VALIDATION,
+    "samples.png",
+    "originals.png",
+)
 
 
 class TrainFolder:

@@ -1,4 +1,4 @@
-"""What `chromatune train` is to do: decided, or refused, before photos and torch are touched."""
+"""What `chromatune train` is to do: decided, or refused, before photos are touched."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from search.trial_choice import best_trial, named_trial, reason_of
 
 #: a search's trials are short; by default a training is so many times as long
 FULL_LENGTH = 3
-#: without both, a trial cannot go on: the latest state, and the best so far
-CHECKPOINTS = ("checkpoint.pt", "best.pt")
 #: what a training takes over from the configuration of the search
 _KEPT = (
     "images",
@@ -137,23 +135,27 @@ def plan_training(
     settings = resized(searched, image_size or searched.image_size)
     _check_state(row, folder, same_size=settings == searched)
     config = _config_of(run, trial_id, settings, epochs=epochs, images=images, device=device)
-    trained = _trained_epochs(run, trial_id)
-    fresh = None
+    fresh, trained = None, 0
     if restart:
         fresh = "--restart"
     elif settings != searched:
         fresh = f"{settings.image_size} pixels instead of {searched.image_size}"
-    elif not trained or not all((trial_folder / name).is_file() for name in CHECKPOINTS):
-        fresh = "it left no checkpoint"
-    if fresh is None and images is None:
-        _check_longer(trial_id, trained, config.max_epochs)
+    else:
+        # Not before: what needs no checkpoint is decided, or refused, without loading torch.
+        from models.trial import epochs_to_go_on_from
+
+        trained = epochs_to_go_on_from(trial_folder)
+        if not trained:
+            fresh = "the search kept no state of it to go on from"
+        elif images is None:
+            _check_longer(trial_id, trained, config.max_epochs)
     return TrainPlan(
         origin=Origin(
             folder=str(folder.resolve()),
             run=run.name,
             trial_id=trial_id,
             found=Pair.of(searched),
-            continued_after=0 if fresh else trained,
+            continued_after=trained,
         ),
         settings=settings,
         config=config,
@@ -230,8 +232,3 @@ def _check_longer(trial_id: str, trained: int, epochs: int) -> None:
             f"--epochs must be above the {trained} that trial {trial_id} has trained already, but "
             f"got {epochs}; use a larger number, --restart, or `chromatune export` as it is"
         )
-
-
-def _trained_epochs(run: Run, trial_id: str) -> int:
-    validations = run.validation(trial_id)
-    return int(validations[-1]["epoch"]) if validations else 0

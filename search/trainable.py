@@ -17,17 +17,22 @@ from ray import tune
 from data_pipeline.cache import PhotoCache, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.split import Split, split_by_content
-from models.device import resolve_compute
+from models.device import resolve_compute, usable_cores
 from models.loss_window import NonFiniteLossError
 from models.objective import Guard, Objective
 from models.settings import TrainingSettings
 from models.trial import Trial
+from search.halts import describe, halts
 
 
 @lru_cache(maxsize=8)
 def _open_photos(cache_path: str, validation_fraction: float) -> tuple[PhotoCache, Split]:
     cache = open_cache(Path(cache_path))
     return cache, split_by_content(cache.hashes, validation_fraction=validation_fraction)
+
+
+class _PhotosLostError(RuntimeError):
+    """The cache of the photos is gone or damaged: no trial can open it."""
 
 
 class ColorizerTrainable(tune.Trainable):
@@ -56,11 +61,20 @@ class ColorizerTrainable(tune.Trainable):
             report = {"failed": f"out of device memory: {_first_line(error)}"}
         except MemoryError:
             report = {"failed": "out of memory"}
+        except _PhotosLostError as error:
+            report = {"halt": str(error)}
+        except OSError as error:
+            trials = Path(self._config["job"]["trials_folder"])
+            report = (
+                {"halt": describe(error)}
+                if halts(error, trials)
+                else {"failed": f"{type(error).__name__}: {_first_line(error)}"}
+            )
         except Exception as error:
             report = {"failed": f"{type(error).__name__}: {_first_line(error)}"}
             if not isinstance(error, InputError):
                 self._keep_traceback()
-        result = {"report": report, "done": "failed" in report or report["done"]}
+        result = {"report": report, "done": report.get("done", True)}
         if windows := report.get("windows"):
             # For TensorBoard, which takes numbers, not rows.
             result["losses"] = {k: v for k, v in windows[-1].items() if v is not None}
@@ -78,11 +92,15 @@ class ColorizerTrainable(tune.Trainable):
 
     def _open_trial(self) -> Trial:
         job, trial = self._config["job"], self._config["trial"]
-        torch.set_num_threads(job["threads"])
+        # Threads that share a core wait for each other; Ray counts cores that we may not use.
+        torch.set_num_threads(min(job["threads"], usable_cores()))
         settings = TrainingSettings.from_dict(trial["settings"])
-        cache, split = _open_photos(
-            job["caches"][str(settings.image_size)], job["validation_fraction"]
-        )
+        try:
+            cache, split = _open_photos(
+                job["caches"][str(settings.image_size)], job["validation_fraction"]
+            )
+        except InputError as error:
+            raise _PhotosLostError(str(error)) from error
         return Trial(
             Path(job["trials_folder"]) / trial["trial_id"],
             settings=settings,

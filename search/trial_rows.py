@@ -58,6 +58,7 @@ class OpenTrial(TrialRecord):
     """A trial of a search that has not ended."""
 
     trial: Trial
+    validations: list[dict[str, Any]] = field(default_factory=list)
     #: last epoch in the run's folder; the study may have been told one more before a kill
     reported_epoch: int = 0
     told_epoch: int = 0

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from analysis.columns import ENDED
 from analysis.figures.style import BLUE, GREY, ORANGE, compact, styled
+from analysis.pareto import pareto_front
 from analysis.run import Run
 
 _GROUPS = {
@@ -44,14 +45,7 @@ def pareto_info(run: Run) -> ParetoInfo:
     swd = known["ab_swd"].to_numpy(dtype=np.float64)
     skill = known["grey_skill"].to_numpy(dtype=np.float64)
     feasible = known["feasible"].to_numpy(dtype=bool)
-    on_front = np.zeros(len(known), dtype=bool)
-    best_skill, best_swd = -np.inf, np.inf
-    # From the lowest distance on, a trial is on the front if it beats every skill before it.
-    for i in np.lexsort((-skill, swd)):
-        duplicate = skill[i] == best_skill and swd[i] == best_swd
-        if feasible[i] and (skill[i] > best_skill or duplicate):
-            best_skill, best_swd = skill[i], swd[i]
-            on_front[i] = True
+    on_front = pareto_front(known, ("ab_swd", "grey_skill"))
     return ParetoInfo(
         trial_id=known["trial_id"].tolist(),
         ab_swd=swd.tolist(),

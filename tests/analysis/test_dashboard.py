@@ -127,3 +127,38 @@ def test_a_taken_port_is_one_line(folder: Path) -> None:
         taken.listen()
         with pytest.raises(RunFolderError, match="choose another port"):
             serve(open_run(folder), port=taken.getsockname()[1])
+
+
+def test_a_study_in_a_database_is_shown_alone(tmp_path: Path) -> None:
+    import optuna
+    from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+
+    folder = fabricate_run(tmp_path / "first", Plan(n_trials=2, n_windows=5))
+    address = f"sqlite:///{tmp_path}/studies.db"
+    config = json.loads((folder / "config.json").read_text())
+    absent = f"sqlite:///{tmp_path}/absent/studies.db"
+    (folder / "config.json").write_text(json.dumps({**config, "storage": absent}))
+    run = open_run(folder)
+    with pytest.raises(RunFolderError, match="does not answer"):
+        dashboard_app(run)
+    (folder / "config.json").write_text(json.dumps({**config, "storage": address}))
+    optuna.create_study(study_name="of somebody else", storage=address)
+    study = optuna.create_study(study_name=open_run(folder).name, storage=address)
+    trial = study.ask()
+    (folder / "artifacts").mkdir(exist_ok=True)
+    upload_artifact(
+        study_or_trial=trial,
+        file_path=str(folder / "trials" / "0000" / "samples.png"),
+        artifact_store=FileSystemArtifactStore(str(folder / "artifacts")),
+    )
+    app = dashboard_app(open_run(folder))
+    status, body = ask(app, "/api/studies")
+    assert [s["study_name"] for s in json.loads(body)["study_summaries"]] == [study.study_name]
+    status, body = ask(app, f"/api/studies/{study._study_id}")
+    (artifact,) = json.loads(body)["trials"][0]["artifacts"]
+    status, picture = ask(
+        app, f"/artifacts/{study._study_id}/{trial._trial_id}/{artifact['artifact_id']}"
+    )
+    assert picture == (folder / "trials/0000/samples.png").read_bytes()
+    status, _ = ask(app, "/api/studies", method="POST")
+    assert status == "403 Forbidden"

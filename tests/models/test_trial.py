@@ -15,6 +15,7 @@ from data_pipeline.batches import load_batch
 from data_pipeline.cache import PhotoCache, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.split import split_by_content
+from models.adversarial import AdversarialPair
 from models.checkpoint import load_checkpoint
 from models.generator import Generator
 from models.loss_window import NonFiniteLossError
@@ -22,7 +23,7 @@ from models.metrics import METRIC_NAMES
 from models.objective import Objective
 from models.sample_grid import sample_grid
 from models.settings import TrainingSettings
-from models.trial import Trial
+from models.trial import Trial, drop_optimizers
 from models.validation import validate
 from tests.models.toys import TRIAL_EPOCHS, cpu, differences, new_trial, tiny_settings
 
@@ -198,3 +199,39 @@ def test_a_batch_larger_than_the_training_set_is_refused(
     n_photos = len(split_by_content(photo_cache.hashes).train)
     with pytest.raises(InputError, match="batch_size must be between 1 and the number"):
         new_trial(tmp_path, photo_cache, settings=tiny_settings(batch_size=n_photos + 1))
+
+
+def test_an_ended_trial_without_its_optimizers_keeps_its_weights_and_cannot_go_on(
+    tmp_path: Path, photo_cache: PhotoCache
+) -> None:
+    trial = new_trial(tmp_path, photo_cache)
+    trial.run_epoch()
+    whole, size = load_checkpoint(trial.checkpoint_path), trial.checkpoint_path.stat().st_size
+    drop_optimizers(tmp_path)
+    slim = load_checkpoint(trial.checkpoint_path)
+    assert trial.checkpoint_path.stat().st_size < 0.6 * size
+    for network in ("generator", "discriminator", "average"):
+        assert differences(slim["training"][network], whole["training"][network]) == []
+    with pytest.raises(InputError, match="optimizers were dropped"):
+        new_trial(tmp_path, photo_cache)
+    drop_optimizers(tmp_path)  # once more is no harm
+    drop_optimizers(tmp_path / "absent")
+
+
+def test_200_trials_of_the_widest_networks_at_256_pixels_stay_under_5_gb(tmp_path: Path) -> None:
+    """Checkpoints, pictures and rows of a run like the report's final model, 20 of them whole."""
+    pair = AdversarialPair(
+        TrainingSettings(generator_complexity=72, discriminator_complexity=14, image_size=256),
+        cpu(),
+    )
+    generator = _bytes(pair.generator)
+    both = generator + _bytes(pair.discriminator)
+    # The average and the best generator stand beside the weights; Adam keeps two moments of each.
+    slim, whole = both + 2 * generator, 3 * both + 2 * generator
+    # Nine photos in grey, in colour and as they were; at worst noise that does not compress.
+    pictures = 27 * 256 * 256 * 3
+    assert 20 * whole + 180 * slim + 200 * pictures < 5e9
+
+
+def _bytes(network: torch.nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in network.state_dict().values())

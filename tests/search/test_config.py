@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,9 @@ def test_a_yaml_file_must_be_a_mapping_and_cannot_build_objects(tmp_path: Path) 
             load_yaml(path)
     with pytest.raises(InputError, match="readable"):
         load_yaml(tmp_path / "absent.yaml")
+
+
+def test_the_documentation_names_every_key() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    missing = [field.name for field in fields(SearchConfig) if f"`{field.name}`" not in text]
+    assert missing == []

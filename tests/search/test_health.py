@@ -9,7 +9,7 @@ import pytest
 from search.config import HealthStops
 from search.health import diagnose
 
-STOPS = HealthStops(gave_up_windows=5, won_windows=5)
+STOPS = HealthStops(gave_up_windows=5, won_windows=5, still_epochs=2)
 
 
 def _window(real: float | None, fake: float | None, adversarial: float | None) -> dict[str, Any]:
@@ -34,7 +34,28 @@ def _window(real: float | None, fake: float | None, adversarial: float | None) -
     ],
 )
 def test_illnesses_are_named(windows: list[dict[str, Any]], words: str | None) -> None:
-    reason = diagnose(windows, STOPS)
+    reason = diagnose(windows, [], STOPS)
     assert (reason is None) == (words is None)
     assert words is None or words in (reason or "")
-    assert diagnose(windows, HealthStops()) is None
+    assert diagnose(windows, [], HealthStops()) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "ill"),
+    [
+        ([8.0, 8.001, 8.002], True),
+        ([9.0, 8.0, 8.001, 8.002], True),
+        ([8.0, 8.001], False),  # too early to say
+        ([8.0, 8.02, 8.0], False),
+        ([8.0, None, 8.0], False),
+    ],
+)
+def test_a_training_that_does_not_move_is_named(values: list[float | None], ill: bool) -> None:
+    validations = [{"ab_swd": value, "l1": 0.08} for value in values]
+    reason = diagnose([], validations, STOPS)
+    assert (reason is not None) == ill
+    assert reason is None or "no movement" in reason
+    # A metric that still moves is movement enough.
+    moving = [{**row, "l1": 0.08 - 0.001 * i} for i, row in enumerate(validations)]
+    assert diagnose([], moving, STOPS) is None
+    assert diagnose([], validations, HealthStops()) is None

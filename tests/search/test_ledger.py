@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+from analysis.leaderboard import build_leaderboard
+from analysis.run import open_run
 from models.objective import METRICS
 from search import ledger as ledger_module
 from search import trial_files, trial_rows
@@ -372,3 +374,77 @@ def test_a_search_ends_when_nothing_better_comes(tmp_path: Path) -> None:
     assert ended == 4
     assert "3 trials" in (ledger.search_ended or "")
     assert _open(tmp_path, _config(trials=20, patience_trials=3)).ask() is None
+
+
+def test_second_objectives_are_told_together_and_stop_nothing_early(tmp_path: Path) -> None:
+    config = _config(
+        trials=3,
+        second_objectives=("grey_skill",),
+        early_stopping=EarlyStopping(grace_epochs=1, reduction_factor=2),
+    )
+    ledger = _open(tmp_path, config)
+    for value, skill in ((1.0, 0.1), (2.0, 0.3), (3.0, 0.2)):
+        opened = ledger.ask()
+        assert opened is not None
+        for epoch in range(1, EPOCHS + 1):
+            report = _report(epoch, value=value, grey_skill=skill)
+            assert ledger.report(opened.trial_id, report) is (epoch == EPOCHS)
+        assert ledger.finish(opened.trial_id).state == "complete"
+    study = ledger.study
+    assert study.metric_names == ["ab_swd", "grey_skill"]
+    assert [trial.values for trial in study.trials] == [[1.0, 0.1], [2.0, 0.3], [3.0, 0.2]]
+    assert [trial.number for trial in study.best_trials] == [0, 1]
+    assert [direction.name for direction in study.directions] == ["MINIMIZE", "MAXIMIZE"]
+    # Resumed, the study is the same and the next trial is drawn from what was learnt.
+    again = _open(tmp_path, config)
+    assert list(again.ended) == ["0000", "0001", "0002"]
+    board = build_leaderboard(open_run(ledger.run.path))
+    on_front = dict(zip(board["trial_id"], board["pareto_front"], strict=True))
+    assert on_front == {"0000": True, "0001": True, "0002": False}
+    assert all("front" in why for why in board.loc[board["pareto_front"], "why"])
+
+
+def test_a_second_objective_that_is_not_finite_fails_the_trial(tmp_path: Path) -> None:
+    ledger = _open(tmp_path, _config(trials=1, second_objectives=("grey_skill",)))
+    opened = ledger.ask()
+    assert opened is not None
+    assert ledger.report(opened.trial_id, _report(1, grey_skill=math.nan))
+    ended = ledger.finish(opened.trial_id)
+    assert (ended.state, ended.reason) == ("failed", "grey_skill was nan after an epoch")
+
+
+def test_only_the_best_complete_trials_keep_their_optimizers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slimmed: list[str] = []
+    monkeypatch.setattr(
+        ledger_module, "drop_optimizers", lambda folder: slimmed.append(folder.name)
+    )
+    monkeypatch.setattr(ledger_module, "KEPT_OPTIMIZERS", 2)
+    ledger = _open(tmp_path, _config(trials=6))
+    for value in (3.0, 1.0, 2.0, 4.0, 0.5):
+        opened = ledger.ask()
+        assert opened is not None
+        for epoch in range(1, EPOCHS + 1):
+            ledger.report(opened.trial_id, _report(epoch, value=value))
+        ledger.finish(opened.trial_id)
+    assert slimmed == ["0000", "0003", "0002"]
+    opened = ledger.ask()
+    assert opened is not None
+    ledger.report(opened.trial_id, {"failed": "out of memory"})
+    ledger.finish(opened.trial_id)
+    assert slimmed[-1] == "0005"
+
+
+def test_the_sample_grid_in_the_study_takes_no_space(tmp_path: Path) -> None:
+    ledger = _open(tmp_path, _config(trials=1))
+    opened = ledger.ask()
+    assert opened is not None
+    samples = ledger.run.trial_folder(opened.trial_id) / "samples.png"
+    samples.write_bytes(b"picture")
+    for epoch in range(1, EPOCHS + 1):
+        ledger.report(opened.trial_id, _report(epoch))
+    ledger.finish(opened.trial_id)
+    (artifact,) = ledger.run.artifacts_path.iterdir()
+    assert artifact.read_bytes() == b"picture"
+    assert artifact.samefile(samples)

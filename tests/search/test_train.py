@@ -15,6 +15,7 @@ from PIL import Image
 from models.bundle import FILE_NAMES, load_bundle
 from models.checkpoint import load_checkpoint
 from models.complexity import balance, discriminator_parameters, generator_parameters
+from models.trial import drop_optimizers
 from search.cli import main
 from search.run_folder import RunFolder, read_json, read_rows, write_json
 from tests.models.toys import differences
@@ -142,7 +143,18 @@ def test_a_trial_without_a_checkpoint_begins_again(
     run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert train(run, tmp_path / "out", "--trial", "1", epochs=1) == 0
-    assert "trial 0001 of mine begins again with fresh weights (it left no check" in error_of(capfd)
+    assert "trial 0001 of mine begins again with fresh weights (the search kept no" in error_of(
+        capfd
+    )
+
+
+def test_a_trial_without_its_optimizers_begins_again(
+    run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(run, tmp_path / "mine")
+    drop_optimizers(tmp_path / "mine/trials/0000")
+    assert train(tmp_path / "mine", tmp_path / "out", epochs=1) == 0
+    assert "begins again with fresh weights (the search kept no state" in error_of(capfd)
 
 
 def test_other_photos_begin_again_and_equal_ones_go_on(

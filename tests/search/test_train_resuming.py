@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -189,6 +190,29 @@ def test_a_divergence_is_an_error_that_keeps_what_was_learnt(
     assert read_json(out / "training/run.json")["status"] == "failed"
     assert resume(out, "--epochs", "3") == 0
     assert load_bundle(out).config["training"]["epochs"] == 3
+
+
+def test_a_full_disk_is_told_with_the_way_on(
+    run: Path,
+    straight: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+
+    def full(folder: Path, report: dict[str, Any]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder / "curves.jsonl"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "append_report", full)
+        assert train(run, out) == 1
+    last = error_of(capfd).splitlines()[-1]
+    assert "full" in last
+    assert last.endswith(f"chromatune train --resume --out {out}")
+    assert read_json(out / "training/run.json")["status"] == "interrupted"
+    assert resume(out) == 0
+    assert_same_training(out, straight)
 
 
 RESUME_REFUSED = {

@@ -1,0 +1,98 @@
+"""What the moving average of the generator's weights does, epoch by epoch, on real photos.
+
+    python -m benchmarks.weight_average --images DIR [--epochs 8] [--seeds 3] [--json FILE]
+
+Each training is validated twice after each epoch, with the raw weights and with their average:
+the same training, the same photos, so that nothing else differs. The jump of a metric is the mean
+absolute change from one epoch to the next, over the last half of the epochs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data_pipeline.batches import TrainingBatches, load_batch
+from data_pipeline.cache import PhotoCache, build_cache
+from data_pipeline.source import open_source
+from data_pipeline.split import Split, split_by_content
+from models.device import resolve_compute
+from models.settings import TrainingSettings
+from models.training import Training
+from models.validation import validate
+
+METRICS = ("ab_swd", "grey_skill", "ab_hf_ratio", "colorfulness_gap")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--images", required=True)
+    parser.add_argument("--image-size", type=int, default=64)
+    parser.add_argument("--photos", type=int, default=800)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    cache = build_cache(open_source(options.images), image_size=options.image_size)
+    rows: list[dict[str, Any]] = []
+    for seed in range(options.seeds):
+        rows += train(cache, seed=seed, photos=options.photos, epochs=options.epochs)
+    print(f"{'metric':>18} {'weights':>8} {'last epoch':>11} {'jump':>9}")
+    summary = []
+    for metric in METRICS:
+        for weights in ("raw", "average"):
+            curves = [
+                [row[weights][metric] for row in rows if row["seed"] == seed]
+                for seed in range(options.seeds)
+            ]
+            last = statistics.mean(curve[-1] for curve in curves)
+            jump = statistics.mean(_jump(curve) for curve in curves)
+            summary.append({"metric": metric, "weights": weights, "last": last, "jump": jump})
+            print(f"{metric:>18} {weights:>8} {last:>11.4f} {jump:>9.4f}")
+    if options.json:
+        options.json.write_text(json.dumps({"summary": summary, "epochs": rows}, indent=1))
+
+
+def train(cache: PhotoCache, *, seed: int, photos: int, epochs: int) -> list[dict[str, Any]]:
+    """Train the default configuration; a row an epoch with the metrics of both weights."""
+    settings = TrainingSettings(image_size=cache.image_size, seed=seed)
+    split = split_by_content(cache.hashes)
+    batches = TrainingBatches(
+        cache, split.train[:photos], batch_size=settings.batch_size, seed=seed, flip=settings.flip
+    )
+    compute = resolve_compute("cpu", settings.precision)
+    training = Training(settings, batches, compute)
+    assert training.average is not None
+    networks = {"raw": training.pair.generator, "average": training.average.network}
+    rows = []
+    for epoch in range(1, epochs + 1):
+        for _ in training.run_epoch():
+            pass
+        row: dict[str, Any] = {"seed": seed, "epoch": epoch}
+        for name, network in networks.items():
+            row[name] = validate(network, _held_out(cache, split), device=compute.device)
+        rows.append(row)
+    return rows
+
+
+def _held_out(cache: PhotoCache, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, min(128, len(split.validation)), 32):
+        yield load_batch(cache, split.validation[start : start + 32])
+
+
+def _jump(curve: list[float]) -> float:
+    return float(np.abs(np.diff(curve[len(curve) // 2 - 1 :])).mean())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Starts, stops and checks whole searches in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+
+from search.run_folder import read_json, read_rows
+
+ROOT = Path(__file__).parents[2]
+TRIALS, EPOCHS = 3, 3
+SEARCH = (
+    f"search --images synthetic:60 --image-size 32 --batch-size 8 --trials {TRIALS} "
+    f"--max-epochs {EPOCHS} --concurrency 2 --name killed"
+).split()
+RESUME = ["search", "--resume", "--name", "killed"]
+PATIENCE_SEC = 240
+
+
+def start(arguments: list[str], cwd: Path, cache: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "search.cli", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CHROMATUNE_CACHE": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_rows(run: Path, count: int, process: subprocess.Popen[str]) -> None:
+    """Wait until trials have reported `count` epochs in all."""
+    deadline = time.monotonic() + PATIENCE_SEC
+    while time.monotonic() < deadline and process.poll() is None:
+        reported = sum(len(read_rows(path)) for path in run.glob("trials/*/validation.jsonl"))
+        if reported >= count:
+            return
+        time.sleep(0.05)
+
+
+def stop_in_the_middle(run: Path, process: subprocess.Popen[str]) -> None:
+    """Halt the driver once trials have begun to report, so that no machine is too fast for us."""
+    wait_for_rows(run, 1, process)
+    process.send_signal(signal.SIGSTOP)
+    assert process.poll() is None
+    assert len(ended(run)) < TRIALS
+
+
+def finish(cwd: Path, cache: Path) -> None:
+    process = start(RESUME, cwd, cache)
+    _, error = process.communicate(timeout=PATIENCE_SEC)
+    assert process.returncode == 0, error
+
+
+def check(run: Path, finished_before: dict[str, dict[str, object]]) -> None:
+    rows: dict[str, list[dict[str, object]]] = {}
+    for row in read_rows(run / "trials.jsonl"):
+        rows.setdefault(str(row["trial_id"]), []).append(row)
+    assert sorted(rows) == [f"{number:04d}" for number in range(TRIALS)]
+    for trial_id, history in rows.items():
+        assert [row["state"] == "running" for row in history] == [True, False]
+        if trial_id in finished_before:
+            assert history[-1] == finished_before[trial_id]
+        validation = read_rows(run / "trials" / trial_id / "validation.jsonl")
+        assert [row["epoch"] for row in validation] == list(range(1, len(validation) + 1))
+        steps = [row["step"] for row in read_rows(run / "trials" / trial_id / "curves.jsonl")]
+        assert steps == sorted(set(steps))
+        assert steps[-1] == history[-1]["steps"]
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(run / "study.journal"))
+    )
+    trials = optuna.load_study(study_name="killed", storage=storage).trials
+    assert len(trials) == TRIALS
+    assert all(trial.state.is_finished() for trial in trials)
+    assert read_json(run / "run.json")["status"] == "finished"
+
+
+def ended(run: Path) -> dict[str, dict[str, object]]:
+    rows = read_rows(run / "trials.jsonl")
+    return {str(row["trial_id"]): row for row in rows if row["state"] != "running"}

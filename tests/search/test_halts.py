@@ -1,0 +1,216 @@
+"""What stops a whole search: a full disk, an unwritable folder, lost photos. Nothing is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from search import ledger as ledger_module
+from search.config import EarlyStopping, SearchConfig
+from search.halts import describe, halts
+from search.ledger import Ledger
+from search.run_folder import RunFolder, read_json, read_rows
+from search.searcher import Desk, LedgerSearcher, LedgerStopper
+from search.study import open_study
+from search.trainable import ColorizerTrainable
+from tests.search.driving import PATIENCE_SEC, SEARCH, check, ended, finish, start, wait_for_rows
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"needs the right to mount a file system: {error}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_full_disk_halts_the_search_in_clear_words_and_damages_nothing(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    cache, run = tmp_path / "cache", small_disk / "runs" / "killed"
+    process = start(SEARCH, small_disk, cache)
+    wait_for_rows(run, 1, process)
+    process.send_signal(signal.SIGSTOP)
+    assert process.poll() is None
+    filler = small_disk / "filler"
+    _fill(filler)
+    before = ended(run)
+    process.send_signal(signal.SIGCONT)
+    out, error = process.communicate(timeout=PATIENCE_SEC)
+    assert process.returncode == 1, error
+    assert out == ""
+    assert "the disk of the run folder is full" in error
+    assert "chromatune search --resume --name killed" in error
+    assert "Traceback" not in error
+    filler.unlink()
+    assert all(row["state"] != "failed" for row in ended(run).values())
+    finish(small_disk, cache)
+    check(run, before)
+    assert {row["state"] for row in ended(run).values()} <= {"complete", "pruned"}
+
+
+def test_a_vanished_photo_folder_is_no_loss(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(40):
+        colours = rng.integers(0, 255, (3, 3, 3), dtype=np.uint8)
+        Image.fromarray(colours).resize((48, 48), Image.Resampling.BICUBIC).save(
+            photos / f"{i}.png"
+        )
+    cache, run = tmp_path / "cache", tmp_path / "runs" / "killed"
+    command = [str(photos) if word == "synthetic:60" else word for word in SEARCH]
+    process = start(command, tmp_path, cache)
+    wait_for_rows(run, 1, process)
+    shutil.rmtree(photos)
+    process.kill()
+    process.communicate()
+    before = ended(run)
+    finish(tmp_path, cache)
+    check(run, before)
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        for size in (2**16, 2**12, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"\0" * size)
+
+
+def _ledger(folder: Path) -> Ledger:
+    config = SearchConfig(
+        name="run",
+        trials=2,
+        max_epochs=1,
+        known_points=False,
+        early_stopping=EarlyStopping(enabled=False),
+    )
+    run = RunFolder(folder / "run")
+    if not run.path.exists():
+        run.create(config.to_dict(), command=["chromatune"])
+    return Ledger(run, open_study(run, config), config)
+
+
+def _desk(ledger: Ledger) -> Desk:
+    return Desk(ledger, on_start=lambda _: None, on_report=lambda *_: None, on_end=lambda _: None)
+
+
+def test_books_that_cannot_be_written_stay_as_after_a_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = _desk(_ledger(tmp_path))
+    searcher, stopper = LedgerSearcher(desk, {}), LedgerStopper(desk, lambda: None)
+    assert isinstance(searcher.suggest("tune-a"), dict)
+
+    def full(*_: Any) -> None:
+        raise FULL
+
+    monkeypatch.setattr(ledger_module, "append_rows", full)
+    assert stopper("tune-a", {"report": {"failed": "whatever"}})
+    searcher.on_trial_complete("tune-a")
+    assert "disk" in (desk.halted or "")
+    assert stopper.stop_all()
+    assert searcher.suggest("tune-b") == searcher.FINISHED
+    monkeypatch.undo()
+    again = _ledger(tmp_path)
+    assert again.ended == {}
+    opened = again.ask()
+    assert opened is not None
+    assert opened.trial_id == "0000"
+
+
+def test_a_trial_that_cannot_write_is_no_failed_trial(tmp_path: Path) -> None:
+    desk = _desk(_ledger(tmp_path))
+    searcher, stopper = LedgerSearcher(desk, {}), LedgerStopper(desk, lambda: None)
+    searcher.suggest("tune-a")
+    assert stopper("tune-a", {"report": {"halt": "the disk is full"}})
+    searcher.on_trial_complete("tune-a")
+    assert desk.halted == "the disk is full"
+    assert ended(tmp_path / "run") == {}
+
+
+def test_a_lost_cache_halts_and_a_broken_trial_only_fails(tmp_path: Path) -> None:
+    config = {
+        "job": {
+            "threads": 1,
+            "caches": {"128": str(tmp_path / "absent")},
+            "validation_fraction": 0.1,
+            "trials_folder": str(tmp_path),
+        },
+        "trial": {"trial_id": "0000", "settings": {}, "reported_epoch": 0},
+    }
+    trainable = ColorizerTrainable.__new__(ColorizerTrainable)
+    trainable.setup(config)
+    result = trainable.step()
+    assert "absent" in result["report"]["halt"]
+    assert result["done"]
+    config["trial"]["settings"] = {"generator_lr": -1.0}
+    trainable.setup(config)
+    assert "generator_lr" in trainable.step()["report"]["failed"]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (FULL, True),
+        (OSError(errno.EROFS, "Read-only file system"), True),
+        (PermissionError(errno.EACCES, "Permission denied", "/runs/a/trials/0000/best.pt"), True),
+        (PermissionError(errno.EACCES, "Permission denied", "/proc/kcore"), False),
+        (ConnectionError("peer"), False),
+    ],
+)
+def test_which_errors_concern_the_run(error: OSError, expected: bool) -> None:
+    assert halts(error, Path("/runs/a/trials")) is expected
+    assert "\n" not in describe(error)
+
+
+def test_a_half_written_line_of_the_journal_is_cut(tmp_path: Path) -> None:
+    ledger = _ledger(tmp_path)
+    assert ledger.ask() is not None
+    journal = ledger.run.study_path
+    whole = journal.read_bytes()
+    with journal.open("ab") as file:
+        file.write(whole.splitlines()[-1][:20])
+    again = _ledger(tmp_path)
+    opened = again.ask()
+    assert opened is not None
+    assert opened.trial_id == "0000"
+    assert again.ask() is not None
+    assert len(again.study.trials) == 2
+
+
+def test_status_is_kept_when_it_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _ledger(tmp_path).run
+
+    def full(*_: Any, **__: Any) -> None:
+        raise FULL
+
+    monkeypatch.setattr(Path, "write_text", full)
+    run.note_status("failed")
+    monkeypatch.undo()
+    assert read_json(run.path / "run.json")["status"] == "running"
+    assert not list(run.path.glob("*.tmp"))
+    assert read_rows(run.path / "trials.jsonl") == []
+    assert os.access(run.path, os.W_OK)
