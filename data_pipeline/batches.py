@@ -29,8 +29,13 @@ class TrainingBatches:
         batch_size: int,
         seed: int,
         flip: bool = True,
+        resident_on: torch.device | None = None,
     ) -> None:
         """Prepare batches of the cache's rows `indices`.
+
+        With `resident_on` their photos, 3 bytes a pixel, are copied to that device once, and the
+        batches are put together and yielded there; otherwise each is read from the cache, through
+        the page cache that all processes of a machine share, and yielded on the CPU.
 
         Raises:
             InputError: `batch_size` is below 1 or above the number of photos.
@@ -45,6 +50,10 @@ class TrainingBatches:
         self._batch_size = batch_size
         self._seed = seed
         self._flip = flip
+        self._resident_N3HW: Tensor | None = None
+        if resident_on is not None:
+            photos = torch.from_numpy(cache.pixels.take(indices, axis=0))
+            self._resident_N3HW = photos.to(resident_on)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -54,14 +63,29 @@ class TrainingBatches:
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch from `start_step` on, as L_N1HW and ab_N2HW, float32."""
         generator = np.random.default_rng((self._seed, epoch))
-        order = generator.permutation(self._indices)
+        order = generator.permutation(len(self._indices))
         flips = generator.random(len(order)) < 0.5 if self._flip else np.zeros(len(order), bool)
         for step in range(start_step, self.steps_per_epoch):
             batch = slice(step * self._batch_size, (step + 1) * self._batch_size)
-            codes = torch.from_numpy(self.cache.pixels.take(order[batch], axis=0))
-            for row in np.flatnonzero(flips[batch]):
-                codes[row] = codes[row].flip(-1)
-            yield _decode(codes)
+            if self._resident_N3HW is None:
+                yield _decode(self._from_cache(order[batch], flips[batch]))
+            else:
+                yield _decode(_gather(self._resident_N3HW, order[batch], flips[batch]))
+
+    def _from_cache(self, positions: npt.NDArray[np.int64], flips: npt.NDArray[np.bool_]) -> Tensor:
+        codes_N3HW = torch.from_numpy(self.cache.pixels.take(self._indices[positions], axis=0))
+        for row in np.flatnonzero(flips):
+            codes_N3HW[row] = codes_N3HW[row].flip(-1)
+        return codes_N3HW
+
+
+def _gather(
+    photos_N3HW: Tensor, positions: npt.NDArray[np.int64], flips: npt.NDArray[np.bool_]
+) -> Tensor:
+    device = photos_N3HW.device
+    codes_N3HW = photos_N3HW.index_select(0, torch.from_numpy(positions).to(device))
+    mirrored_N111 = torch.from_numpy(flips).to(device)[:, None, None, None]
+    return torch.where(mirrored_N111, codes_N3HW.flip(-1), codes_N3HW)
 
 
 def _decode(codes_N3HW: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,6 +26,8 @@ from models.validation import validate
 
 N_SAMPLES = 9
 VALIDATION_BATCH = 32
+#: share of a GPU's free memory that a trial's photos may take; trials may share the GPU
+RESIDENT_SHARE = 0.1
 
 
 class Trial:
@@ -71,6 +73,7 @@ class Trial:
             batch_size=settings.batch_size,
             seed=settings.seed,
             flip=settings.flip,
+            resident_on=compute.device if _fits(cache, len(split.train), compute) else None,
         )
         self.training = Training(settings, batches, compute)
         self.seconds = 0.0
@@ -218,6 +221,14 @@ def epochs_to_go_on_from(folder: Path) -> int:
         return 0
     training = load_checkpoint(path)["training"]
     return 0 if training["generator_optimizer"] is None else int(training["epoch"])
+
+
+def _fits(cache: PhotoCache, n_photos: int, compute: Compute) -> bool:
+    """Whether the photos of a trial may live on its GPU, beside the networks of several trials."""
+    if compute.device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(compute.device)
+    return n_photos * 3 * cache.image_size**2 <= RESIDENT_SHARE * free
 
 
 def drop_optimizers(folder: Path) -> None:

@@ -117,3 +117,14 @@ def test_a_batch_larger_than_the_photos_is_bad_input(cache: PhotoCache, batch_si
 
 def test_a_batch_of_all_photos_is_one_step(cache: PhotoCache) -> None:
     assert batches(cache, batch_size=N).steps_per_epoch == 1
+
+
+def test_photos_on_a_device_make_the_same_batches(cache: PhotoCache) -> None:
+    read = batches(cache, batch_size=4, seed=3)
+    resident = batches(cache, batch_size=4, seed=3, resident_on=torch.device("cpu"))
+    for epoch, start in ((0, 0), (5, 1)):
+        pairs = list(zip(read.epoch(epoch, start), resident.epoch(epoch, start), strict=True))
+        assert pairs
+        for (L, ab), (resident_L, resident_ab) in pairs:
+            assert torch.equal(L, resident_L)
+            assert torch.equal(ab, resident_ab)

@@ -27,7 +27,13 @@ def start(arguments: list[str], cwd: Path, cache: Path) -> subprocess.Popen[str]
     return subprocess.Popen(
         [sys.executable, "-m", "search.cli", *arguments],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CHROMATUNE_CACHE": str(cache)},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "CHROMATUNE_CACHE": str(cache),
+            # Ray is nice to other programs: on a busy machine its trials would hardly move.
+            "RAY_worker_niceness": "0",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

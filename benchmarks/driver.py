@@ -1,0 +1,188 @@
+"""What the driver adds to the training: short trials, a real search, and the way to the first loss.
+
+    python -m benchmarks.driver [--short-trials 60] [--real-trials 24] [--json FILE]
+
+- Trials that only sleep one second, through the whole driver (Ray, ledger, study, files), against
+  the ideal: trials x seconds / slots. Starting and stopping Ray is not counted, nor is the start of
+  the first trial's process.
+- A real search, from the first trial's start to the last one's end, against the sum of the trials'
+  own seconds over the slots.
+- From the command to the first loss in the run's folder, photos cached, in a fresh process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from models.objective import METRICS
+from search.config import EarlyStopping, SearchConfig
+from search.driver import run_search
+from search.ledger import Ledger
+from search.photos import SearchPhotos, prepare_photos
+from search.progress import Progress
+from search.run_folder import RunFolder, read_rows
+from search.study import enqueue_points, open_study
+
+SLOTS = 2
+ROOT = Path(__file__).parents[1]
+
+
+class SleepingTrainable(tune.Trainable):
+    """A trial that sleeps a second and reports plausible numbers."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Keep nothing."""
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next trial on the same actor."""
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Return the report of a complete trial."""
+        started = time.monotonic()
+        time.sleep(1.0)
+        metrics = dict.fromkeys(METRICS, 1.0)
+        report = {
+            "epoch": 1,
+            "step": 1,
+            "images": 16,
+            "seconds": time.monotonic() - started,
+            "windows": [],
+            "metrics": metrics,
+            "feasible": True,
+            "best_epoch": 1,
+            "best_metrics": metrics,
+            "done": True,
+            "device": "cpu",
+        }
+        return {"report": report, "done": True}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--short-trials", type=int, default=60)
+    parser.add_argument("--real-trials", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=3, help="of a real trial")
+    parser.add_argument("--starts", type=int, default=5, help="commands timed to the first loss")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    load = os.getloadavg()[0]
+    print(f"{SLOTS} slots, {os.cpu_count()} cores, load {load:.1f}", flush=True)
+    result: dict[str, Any] = {"load": load}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if options.short_trials:
+            result["short"] = short_trials(folder, options.short_trials)
+            _print("short trials", result["short"])
+        if options.real_trials:
+            result["real"] = real_search(folder, options.real_trials, options.epochs)
+            _print("real search", result["real"])
+        if options.starts:
+            result["first_loss_sec"] = first_loss(folder, options.starts)
+            seconds = result["first_loss_sec"]
+            print(f"first loss after {statistics.median(seconds):.1f} s, of {sorted(seconds)}")
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1))
+
+
+def short_trials(folder: Path, trials: int) -> dict[str, float]:
+    """Run trials that sleep a second."""
+    config = _config("short", trials, 1)
+    photos = SearchPhotos(caches={32: folder}, summary={})
+    run = _search(folder, config, photos, trainable=SleepingTrainable)
+    return _overhead(run)
+
+
+def real_search(folder: Path, trials: int, epochs: int) -> dict[str, float]:
+    """Train on made-up photos at 64 pixels, each trial to its end."""
+    config = _config("real", trials, epochs, images="synthetic:600", image_size=64)
+    return _overhead(_search(folder, config, prepare_photos(config)))
+
+
+def first_loss(folder: Path, starts: int) -> list[float]:
+    """Seconds from the command to the first row of losses, for each of several starts."""
+    seconds = []
+    for i in range(starts):
+        command = [
+            *(sys.executable, "-m", "search.cli", "search", "--images", "synthetic:40"),
+            *("--image-size", "32", "--batch-size", "8", "--trials", "2", "--max-epochs", "1"),
+            *("--concurrency", "2", "--runs-dir", str(folder / "starts"), "--name", str(i)),
+        ]
+        started = time.monotonic()
+        process = subprocess.Popen(
+            command, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        rows = folder / "starts" / str(i) / "trials"
+        while process.poll() is None and not any(rows.glob("*/curves.jsonl")):
+            time.sleep(0.02)
+        seconds.append(round(time.monotonic() - started, 2))
+        process.wait()
+    return seconds[1:] or seconds  # the first one made the cache
+
+
+def _config(name: str, trials: int, epochs: int, **more: Any) -> SearchConfig:
+    space = {"generator_complexity": [8, 16, 24], "discriminator_complexity": 4}
+    return SearchConfig(
+        name=name,
+        trials=trials,
+        max_epochs=epochs,
+        concurrency=SLOTS,
+        known_points=False,
+        early_stopping=EarlyStopping(enabled=False),
+        space=space,
+        **more,
+    )
+
+
+def _search(folder: Path, config: SearchConfig, photos: SearchPhotos, **more: Any) -> RunFolder:
+    run = RunFolder(folder / config.name)
+    run.create(config.to_dict(), command=[])
+    study = open_study(run, config)
+    enqueue_points(study, config)
+    ledger = Ledger(run, study, config)
+    with Path(os.devnull).open("w") as nowhere:
+        from rich.console import Console
+
+        progress = Progress(Console(file=nowhere))
+        run_search(run, config, ledger, photos, address=None, progress=progress, **more)
+    return run
+
+
+def _overhead(run: RunFolder) -> dict[str, float]:
+    rows = [row for row in read_rows(run.path / "trials.jsonl") if row["state"] != "running"]
+    # Times in the rows are whole seconds; the files of the first and the last trial are exact.
+    ideal = sum(row["seconds"] for row in rows) / SLOTS
+    first = (run.path / "trials" / rows[0]["trial_id"] / "parameters.json").stat().st_mtime
+    last = (run.path / "trials.jsonl").stat().st_mtime
+    ready = min(datetime.fromisoformat(row["ended_at"]).timestamp() for row in rows)
+    return {
+        "trials": len(rows),
+        "ideal_sec": round(ideal, 2),
+        "wall_sec": round(last - first, 2),
+        "after_first_end_sec": round(last - ready, 2),
+        "ratio": round((last - first) / ideal, 3),
+    }
+
+
+def _print(title: str, result: dict[str, float]) -> None:
+    print(
+        f"{title}: {result['trials']} trials, ideal {result['ideal_sec']} s, wall "
+        f"{result['wall_sec']} s, ratio {result['ratio']}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
