@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_pipeline.errors import InputError
 from search import ledger as ledger_module
 from search.config import EarlyStopping, SearchConfig
 from search.halts import describe, halts
 from search.ledger import Ledger
-from search.run_folder import RunFolder, read_json, read_rows
+from search.photos import prepare_photos, reopen_photos
+from search.run_folder import RunFolder, read_json, read_rows, write_json
 from search.searcher import Desk, LedgerSearcher, LedgerStopper
 from search.study import open_study
 from search.trainable import ColorizerTrainable
@@ -68,7 +70,10 @@ def test_a_full_disk_halts_the_search_in_clear_words_and_damages_nothing(
     assert {row["state"] for row in ended(run).values()} <= {"complete", "pruned"}
 
 
-def test_a_vanished_photo_folder_is_no_loss(tmp_path: Path) -> None:
+def test_a_vanished_photo_folder_is_no_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHROMATUNE_CACHE", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -77,16 +82,17 @@ def test_a_vanished_photo_folder_is_no_loss(tmp_path: Path) -> None:
         Image.fromarray(colours).resize((48, 48), Image.Resampling.BICUBIC).save(
             photos / f"{i}.png"
         )
-    cache, run = tmp_path / "cache", tmp_path / "runs" / "killed"
-    command = [str(photos) if word == "synthetic:60" else word for word in SEARCH]
-    process = start(command, tmp_path, cache)
-    wait_for_rows(run, 1, process)
+    config = SearchConfig(name="run", images=str(photos), image_size=32, batch_size=8)
+    run = RunFolder(tmp_path / "run")
+    run.create(config.to_dict(), command=["chromatune"])
+    found = prepare_photos(config)
+    write_json(run.path / "data.json", found.summary)
     shutil.rmtree(photos)
-    process.kill()
-    process.communicate()
-    before = ended(run)
-    finish(tmp_path, cache)
-    check(run, before)
+    assert reopen_photos(run, config) == found
+    shutil.rmtree(next(iter(found.caches.values())))
+    # Without the cache the photos are needed, and the message says where they were.
+    with pytest.raises(InputError, match="photos"):
+        reopen_photos(run, config)
 
 
 def _fill(path: Path) -> None:
