@@ -34,17 +34,20 @@ class EarlyStopping:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthStops:
-    """Stops for trainings that are ill, whatever the objective says; see `search.health`."""
+    """Stops for trainings that are ill, whatever the objective says; see `search.health`.
+
+    The defaults are what measurement allows; see docs/search.md.
+    """
 
     #: windows in a row with both probabilities near 0.5 after which the discriminator gave up;
-    #: 0 never stops for it
+    #: 0 never stops for it: many a search was won by a trial that would have been stopped
     gave_up_windows: int = 0
     #: windows over which a high adversarial loss must climb before the discriminator has won;
     #: 0 never stops for it
-    won_windows: int = 0
+    won_windows: int = 40
     #: epochs over which the validation metrics stay as they are, to a thousandth, after which the
     #: training does not move any more; 0 never stops for it
-    still_epochs: int = 0
+    still_epochs: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)

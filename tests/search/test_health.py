@@ -10,6 +10,7 @@ from search.config import HealthStops
 from search.health import diagnose
 
 STOPS = HealthStops(gave_up_windows=5, won_windows=5, still_epochs=2)
+NO_STOPS = HealthStops(gave_up_windows=0, won_windows=0, still_epochs=0)
 
 
 def _window(real: float | None, fake: float | None, adversarial: float | None) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def test_illnesses_are_named(windows: list[dict[str, Any]], words: str | None) -
     reason = diagnose(windows, [], STOPS)
     assert (reason is None) == (words is None)
     assert words is None or words in (reason or "")
-    assert diagnose(windows, [], HealthStops()) is None
+    assert diagnose(windows, [], NO_STOPS) is None
 
 
 @pytest.mark.parametrize(
@@ -58,4 +59,4 @@ def test_a_training_that_does_not_move_is_named(values: list[float | None], ill:
     # A metric that still moves is movement enough.
     moving = [{**row, "l1": 0.08 - 0.001 * i} for i, row in enumerate(validations)]
     assert diagnose([], moving, STOPS) is None
-    assert diagnose([], validations, HealthStops()) is None
+    assert diagnose([], validations, NO_STOPS) is None
