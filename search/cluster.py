@@ -48,43 +48,21 @@ def join(address: str, *, device: str, environment: Mapping[str, str]) -> None:
     """
     host, port = find(address)
     check_answer(host, port)
-    import ray
-    from ray._private.services import find_node_ids
-    from ray._raylet import GcsClient  # type: ignore[attr-defined]
-    from ray.exceptions import AuthenticationError, RayError
-
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    try:
-        # One question; `ray.init` would repeat it for 20 seconds and more.
-        with _muted():
-            GcsClient(address=where)
-    except AuthenticationError as error:
-        raise InputError(
-            f"a search must have the token of its cluster, but {where} refuses ours; copy "
-            "~/.ray/auth_token from the cluster's head and set RAY_AUTH_MODE=token"
-        ) from error
-    except RayError as error:
-        raise InputError(
-            f"a Ray cluster must answer at --address, but {where} does not answer as a head "
-            f"does ({_first_line(error)}); {_PORT}"
-        ) from error
-    if not find_node_ids():  # type: ignore[no-untyped-call]
-        # Ray itself would look for one for a minute.
-        raise InputError(
-            f"a search must be started on a machine of its cluster, but no Ray runs on this one; "
-            f"start it on one of the machines of {where}"
-        )
+    _greet(address, where)
+    import ray
+    from ray.exceptions import RayError
+
     with tempfile.TemporaryDirectory(prefix="chromatune-code-") as folder:
         runtime_env = make_runtime_env(environment, Path(folder))
         try:
             ray.init(
-                # Ray takes up its token by itself for `auto`, not for a named host.
                 address,
                 logging_level=logging.ERROR,
                 log_to_driver=False,
                 runtime_env=runtime_env,
             )
-        except (ConnectionError, RuntimeError) as error:
+        except (ConnectionError, RuntimeError, RayError) as error:
             raise _refused(where, error) from error
     try:
         machines = ask_machines()
@@ -137,6 +115,39 @@ def check_answer(host: str, port: int) -> None:
         raise InputError(
             f"a Ray cluster must answer at --address, but what answers at {host}:{port} is not "
             f"Ray; {_PORT}"
+        )
+
+
+def _greet(address: str, where: str) -> None:
+    """Ask once what `ray.init` would ask again and again for up to a minute."""
+    from ray._private.authentication.authentication_token_setup import (
+        ensure_token_if_auth_enabled,
+        maybe_enable_token_auth_if_token_available,
+    )
+    from ray._private.services import find_node_ids
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    from ray.exceptions import AuthenticationError, RayError
+
+    try:
+        with _muted():
+            if address == "auto" and not os.environ.get("RAY_ADDRESS"):
+                maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+            ensure_token_if_auth_enabled(create_token_if_missing=False)
+            GcsClient(address=where)
+    except AuthenticationError as error:
+        raise InputError(
+            f"a search must have the token of its cluster, but {where} refuses ours, or we have "
+            "none; copy ~/.ray/auth_token from the cluster's head and set RAY_AUTH_MODE=token"
+        ) from error
+    except RayError as error:
+        raise InputError(
+            f"a Ray cluster must answer at --address, but {where} does not answer as a head "
+            f"does ({_first_line(error)}); {_PORT}"
+        ) from error
+    if not find_node_ids():  # type: ignore[no-untyped-call]
+        raise InputError(
+            f"a search must be started on a machine of its cluster, but no Ray runs on this one; "
+            f"start it on one of the machines of {where}"
         )
 
 

@@ -338,6 +338,7 @@ sys.exit(cli.main(sys.argv[1:]))
 
 def test_a_cluster_that_asks_for_its_token_is_refused(head: Head, tmp_path: Path) -> None:
     wrong = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32}
-    for environment in ({"RAY_AUTH_MODE": "disabled"}, wrong):
+    none = {"RAY_AUTH_MODE": "token", "HOME": str(tmp_path)}
+    for environment in ({"RAY_AUTH_MODE": "disabled"}, wrong, none):
         done = _command(f"{SEARCH} --address 127.0.0.1:{head.port}", tmp_path, environment)
         assert "RAY_AUTH_MODE=token" in _refused(done, tmp_path)
