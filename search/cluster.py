@@ -24,7 +24,7 @@ from data_pipeline.errors import InputError
 
 #: what travels to the machines of a cluster
 PACKAGES = ("analysis", "data_pipeline", "models", "search")
-MAX_CODE_BYTES = 16 * 1024**2
+MAX_CODE_BYTES = 16_000_000
 #: whatever lies about in a package but is no part of it
 LEFT_OUT = (".*", "__pycache__", "*.pyc", "data", "results", "runs")
 #: what must be the same on all machines; chromatune itself travels and may be missing there
