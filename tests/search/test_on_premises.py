@@ -79,12 +79,12 @@ def _steps(config: Path, shared: Path) -> list[str]:
             f"{ray} job submit --working-dir {ROOT} -- {job}",
         ]
     # Nobody but the head itself and ssh reaches the dashboard.
-    steps += [f"! timeout 3 bash -c ': < /dev/tcp/{HEAD}/8265'"]
+    steps += [f"if timeout 3 bash -c ': < /dev/tcp/{HEAD}/8265'; then exit 1; fi"]
     # Workers that lost their head end by themselves after a minute.
     steps += [
         f"{ray} down --yes {config}",
         "for i in $(seq 120); do pgrep --count raylet > /dev/null || break; sleep 1; done",
-        "! pgrep --list-full 'raylet|gcs_server'",
+        "if pgrep --list-full raylet || pgrep --list-full gcs_server; then exit 1; fi",
     ]
     return steps
 
