@@ -37,7 +37,7 @@ search: $(INSTALLED) ## a small, whole search: leaderboard, report, bundle, one 
 test: $(INSTALLED) browser ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-slow: $(INSTALLED) browser ## the tests that take minutes
+test-slow: $(INSTALLED) browser machines ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: browser
@@ -45,6 +45,13 @@ browser: # headless Chromium for the tests of the report
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null \
 	  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null \
 	  || echo "no Chromium: the browser tests will be skipped"
+
+.PHONY: machines
+machines: # what the test of cluster.yaml makes two machines with
+	@command -v sshd >/dev/null && command -v rsync >/dev/null && command -v ip >/dev/null \
+	  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	    openssh-client openssh-server rsync iproute2 procps; } >/dev/null \
+	  || echo "no ssh server: the test of cluster.yaml will be skipped"
 
 lint: $(INSTALLED) ## ruff
 	$(BIN)/ruff check .

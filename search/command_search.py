@@ -113,7 +113,13 @@ def run(arguments: argparse.Namespace) -> int:
         run_folder.check_absent()
         if config.storage is not None:
             check_free(config.storage, config.name)
-    _check_device(config)
+    if arguments.address is None:
+        _check_device(config)
+    else:
+        # Before anything is written; it is the cluster that needs the device, not this machine.
+        from search.driver import start_ray
+
+        start_ray(arguments.address, config.device)
     if not arguments.resume and config.images == SYNTHETIC_SOURCE and arguments.images is None:
         progress.say(f"no --images given: using {SYNTHETIC_SOURCE.partition(':')[2]} built-in "
                      "synthetic landscapes")  # fmt: skip

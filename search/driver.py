@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from search import cluster
 from search.config import SearchConfig
 from search.halts import SearchHaltedError, describe
 from search.ledger import Ledger
@@ -32,27 +33,30 @@ def run_search(
     *,
     address: str | None,
     progress: Progress,
+    trainable: type | None = None,
 ) -> None:
     """Run trials until the asked number has ended; the run's folder holds what they learnt.
 
     Raises KeyboardInterrupt when interrupted and SearchHaltedError when the run's folder or its
     study cannot be written, both with the run left resumable, and AllTrialsFailedError when no
-    trial came to a result.
+    trial came to a result. `trainable` stands in for the training, to measure or test the rest.
     """
     if ledger.remaining:
-        _start_ray(address)
+        start_ray(address, config.device)
         import ray
 
         try:
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+            nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
             slots = plan_slots(
                 config,
                 cpus=resources.get("CPU", 1.0),
                 gpus=resources.get("GPU", 0.0),
+                largest=max(n["Resources"].get("CPU", 0.0) for n in nodes if n["Alive"]),
                 trials=ledger.remaining,
             )
             with progress.trials(ledger, slots):
-                _tune(run, config, ledger, photos, slots, progress)
+                _tune(run, config, ledger, photos, slots, progress, trainable)
         finally:
             ray.shutdown()
     if ledger.ended and all(ended.state == "failed" for ended in ledger.ended.values()):
@@ -77,23 +81,37 @@ _ENVIRONMENT = {
 }
 
 
-def _start_ray(address: str | None) -> None:
+def start_ray(address: str | None, device: str) -> None:
+    """Start Ray on this machine, or join the cluster at `address`, unless that was done.
+
+    Raises InputError when there is no such cluster or it does not fit (see `cluster.join`).
+    """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if address is None:
+        # Without clusters, as it is on a Mac, all of Ray listens on the loopback address alone.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
-    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address is None:
-        # Workers of a local cluster inherit the environment; a `runtime_env` costs them seconds.
-        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-        # A stray cluster address in the environment must not take a local search elsewhere.
-        address = "local"
-    else:
-        options["runtime_env"] = {"env_vars": _ENVIRONMENT}
+    if ray.is_initialized():
+        return
     on_sigterm = signal.getsignal(signal.SIGTERM)
-    ray.init(address, **options)
-    # Ray puts a handler of its own in the place of the command line's.
-    signal.signal(signal.SIGTERM, on_sigterm)
+    try:
+        if address is not None:
+            cluster.join(address, device=device, environment=_ENVIRONMENT)
+            return
+        # Workers of a local cluster inherit the environment; a `runtime_env` costs them seconds.
+        ray.init(
+            # A stray cluster address in the environment must not take a local search elsewhere.
+            "local",
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    finally:
+        # Ray puts a handler of its own in the place of the command line's.
+        signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def _tune(
@@ -103,6 +121,7 @@ def _tune(
     photos: SearchPhotos,
     slots: Slots,
     progress: Progress,
+    trainable: type | None,
 ) -> None:
     from ray import tune
     from ray.tune.logger import TBXLoggerCallback
@@ -143,7 +162,7 @@ def _tune(
     if slots.gpus_per_trial:
         bundle["GPU"] = slots.gpus_per_trial
     tuner = tune.Tuner(
-        tune.with_resources(ColorizerTrainable, tune.PlacementGroupFactory([bundle])),
+        tune.with_resources(trainable or ColorizerTrainable, tune.PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             search_alg=LedgerSearcher(desk, job),
             num_samples=ledger.remaining,

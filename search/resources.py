@@ -23,9 +23,12 @@ class Slots:
     threads: int
 
 
-def plan_slots(config: SearchConfig, *, cpus: float, gpus: float, trials: int) -> Slots:
+def plan_slots(
+    config: SearchConfig, *, cpus: float, gpus: float, largest: float, trials: int
+) -> Slots:
     """Share `cpus` and `gpus` (Ray's counts, whole cluster) among trials.
 
+    `largest` is the number of CPUs of the largest machine; a trial runs on one machine.
     On the CPU one thread a trial is the most efficient, so as many trials run at once as there
     are cores, up to a limit. Raises InputError when the asked device is not there at all.
     """
@@ -34,11 +37,11 @@ def plan_slots(config: SearchConfig, *, cpus: float, gpus: float, trials: int) -
             f"device must be present, but got {config.device!r} where Ray finds no GPU; "
             "use --device auto"
         )
-    cpus = max(cpus, 1.0)
+    cpus, largest = max(cpus, 1.0), max(largest, 1.0)
     wanted = min(config.concurrency or trials, trials)
     if config.device != "cpu" and gpus >= 1:
         concurrency = max(1, min(wanted, int(gpus) * config.trials_per_gpu))
-        share = min(MAX_CPUS_BESIDE_GPU, cpus / concurrency)
+        share = min(MAX_CPUS_BESIDE_GPU, largest, cpus / concurrency)
         return Slots(
             concurrency=concurrency,
             cpus_per_trial=share,
@@ -47,7 +50,7 @@ def plan_slots(config: SearchConfig, *, cpus: float, gpus: float, trials: int) -
         )
     room = min(int(cpus), MAX_CPU_CONCURRENCY)
     concurrency = wanted if config.concurrency else min(wanted, room)
-    share = cpus / concurrency
+    share = min(largest, cpus / concurrency)
     # Ray counts whole CPUs above one.
     share = float(int(share)) if share >= 1 else share
     return Slots(
