@@ -73,4 +73,9 @@ def _parse(content: bytes) -> Any:
     with zipfile.ZipFile(BytesIO(content)) as archive:
         if damaged := archive.testzip():
             raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+        for part in archive.infolist():
+            if part.external_attr:
+                # torch writes none. It would take a part whose flipped bit says "folder" for
+                # empty, and hand out whatever the memory held.
+                raise zipfile.BadZipFile(f"attributes of {part.filename}")
     return torch.load(BytesIO(content), map_location="cpu", weights_only=True)

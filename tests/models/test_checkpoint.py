@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.errors import InputError
@@ -133,6 +133,7 @@ def test_truncated_files_are_refused(written: Path, cut: float) -> None:
 
 
 @given(seed=st.integers(0, 2**32), n_bytes=st.sampled_from([1, 16, 512]))
+@example(seed=1071585, n_bytes=1)  # a part that torch took for a folder
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_is_refused_or_harmless(written: Path, seed: int, n_bytes: int) -> None:
     rng, content = random.Random(seed), bytearray(written.read_bytes())
