@@ -52,13 +52,17 @@ class RemoteFolder:
         from pyarrow import ArrowInvalid
         from pyarrow.fs import FileSystem
 
-        self.location = uri
+        #: without keys and passwords, for messages and reports
+        self.location = uri.partition("?")[0]
+        if "@" in self.location:
+            scheme, _, rest = self.location.partition("://")
+            self.location = f"{scheme}://{rest.rpartition('@')[2]}"
         try:
             self._filesystem, self._root = FileSystem.from_uri(uri)
         except (ArrowInvalid, OSError, NotImplementedError) as error:
             raise RunFolderError(
                 f"a remote RUN must be a URI that Arrow can open (file, s3, gs, hdfs, abfs), "
-                f"but got {uri}: {' '.join(str(error).split())[:160]}"
+                f"but got {self.location}: {' '.join(str(error).split())[:160]}"
             ) from error
 
     def read(self, name: str) -> bytes | None:

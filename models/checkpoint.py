@@ -46,6 +46,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"a checkpoint must exist at {path}, but there is none") from None
     except OSError as error:
         raise InputError(f"{path} must be a readable file, but: {error.strerror}") from error
+    return decode_checkpoint(content, path)
+
+
+def decode_checkpoint(content: bytes, path: Path | str) -> dict[str, Any]:
+    """As `load_checkpoint`, from what the file at `path` holds."""
     try:
         state = _parse(content)
     except pickle.UnpicklingError as error:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.errors import InputError
+from search.command_results import RUN_HELP, run_location
 
 
 def add_parsers(commands: Any) -> None:
     """Add the commands to the sub-parsers of `commands`."""
     export = commands.add_parser("export", help="write a trial's generator as a bundle")
     export.set_defaults(run=_export)
-    export.add_argument("folder", type=Path, metavar="RUN", help="a run's folder")
+    export.add_argument("folder", type=run_location, metavar="RUN", help=RUN_HELP)
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
     export.add_argument("--trial", metavar="ID", help="default: rank 1 of the leaderboard")
     export.add_argument("--force", action="store_true", help="replace an existing bundle")

@@ -18,6 +18,13 @@ TABLE_WIDTH = 100
 FORMATS = ("table", "csv", "json", "parquet", "markdown")
 WATCH_SEC = 2.0
 
+RUN_HELP = "a run's folder, or where it was copied to: s3://BUCKET/runs/NAME"
+
+
+def run_location(text: str) -> Path | str:
+    """A run's folder as a path, or as the URI that it is."""
+    return text if "://" in text else Path(text)
+
 
 def add_parsers(commands: Any) -> None:
     """Add the commands to the sub-parsers of `commands`."""
@@ -28,7 +35,7 @@ def add_parsers(commands: Any) -> None:
         "distance from the target ratio and validation objective (docs/leaderboard.md).",
     )
     board.set_defaults(run=_leaderboard)
-    board.add_argument("folder", type=Path, metavar="RUN", help="a run's folder")
+    board.add_argument("folder", type=run_location, metavar="RUN", help=RUN_HELP)
     board.add_argument("--sort", metavar="COLUMN", help="order by this column, best first")
     board.add_argument("--top", type=int, metavar="N", help="the first N trials only")
     board.add_argument("--format", choices=FORMATS, default="table")
@@ -37,18 +44,18 @@ def add_parsers(commands: Any) -> None:
 
     compare = commands.add_parser("compare", help="set runs side by side")
     compare.set_defaults(run=_compare)
-    compare.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="runs' folders")
+    compare.add_argument("folders", type=run_location, nargs="+", metavar="RUN", help=RUN_HELP)
 
     report = commands.add_parser("report", help="write a run's HTML report")
     report.set_defaults(run=_report)
-    report.add_argument("folder", type=Path, metavar="RUN", help="a run's folder")
+    report.add_argument("folder", type=run_location, metavar="RUN", help=RUN_HELP)
     report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
 
     dashboard = commands.add_parser(
         "dashboard", help="optuna-dashboard on a run's study, for this machine only"
     )
     dashboard.set_defaults(run=_dashboard)
-    dashboard.add_argument("folder", type=Path, metavar="RUN", help="a run's folder")
+    dashboard.add_argument("folder", type=run_location, metavar="RUN", help=RUN_HELP)
     dashboard.add_argument("--port", type=int, default=8080, metavar="P")
 
     for parser in (board, compare, report):

@@ -7,14 +7,21 @@ import dataclasses
 import re
 import shlex
 import sys
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import InputError
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig, load_yaml
+from search.mirror import Mirror
+from search.results_place import ResultsPlace, open_place
 from search.run_folder import RunFolder, write_json
-from search.study_storage import check_free, without_password
+from search.storage_flag import BARE, tell_apart, without_secrets
+from search.study_storage import check_free
+
+if TYPE_CHECKING:
+    from search.photos import SearchPhotos
 
 #: flags that set the configuration key of the same name
 _CONFIG_FLAGS = (
@@ -32,6 +39,7 @@ _CONFIG_FLAGS = (
     "finalists",
     "repeats",
     "storage",
+    "results",
 )
 #: what a resumed search may change: none of it alters the result of a trial
 _RESUME_FLAGS = (
@@ -67,8 +75,11 @@ def add_parser(commands: Any) -> None:
     run_group.add_argument(
         "--storage",
         metavar="URI",
-        help="database for the Optuna study, such as postgresql://USER@HOST/NAME "
-        "(default: a journal in the run's folder)",
+        action="append",
+        default=[],
+        help="database for the Optuna study, such as postgresql://USER@HOST/NAME (default: a "
+        "journal in the run's folder), or a place for a copy of the run: an absolute folder, "
+        "s3://BUCKET/runs; may be given for each",
     )
     budget = parser.add_argument_group("budget")
     budget.add_argument("--trials", type=int, metavar="N", help="trials in all (20)")
@@ -105,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     from search.progress import Progress
 
     progress = Progress()
+    tell_apart(arguments)
     if arguments.resume:
         run_folder, config = _resumed(arguments)
     else:
@@ -113,6 +125,9 @@ def run(arguments: argparse.Namespace) -> int:
         run_folder.check_absent()
         if config.storage is not None:
             check_free(config.storage, config.name)
+    place = None
+    if config.results is not None:
+        place = open_place(config.results, config.name, new=not arguments.resume)
     if arguments.address is None:
         _check_device(config)
     else:
@@ -123,13 +138,14 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.resume and config.images == SYNTHETIC_SOURCE and arguments.images is None:
         progress.say(f"no --images given: using {SYNTHETIC_SOURCE.partition(':')[2]} built-in "
                      "synthetic landscapes")  # fmt: skip
-    return _search(run_folder, config, arguments, progress)
+    return _search(run_folder, config, arguments, place, progress)
 
 
 def _search(
     run_folder: RunFolder,
     config: SearchConfig,
     arguments: argparse.Namespace,
+    place: ResultsPlace | None,
     progress: Any,
 ) -> int:
     from search.photos import prepare_photos, reopen_photos
@@ -140,15 +156,29 @@ def _search(
         else:
             photos = prepare_photos(config, progress=on_photo)
     _say_photos(photos.summary, progress)
+    if not arguments.resume:
+        command = ["chromatune", *without_secrets(sys.argv[1:])]
+        run_folder.create(config.to_dict(), command=command)
+    run_folder.lock()
+    try:
+        with Mirror(run_folder.path, place, progress.say) if place else nullcontext():
+            return _run_trials(run_folder, config, arguments, photos, progress)
+    finally:
+        run_folder.close()
+
+
+def _run_trials(
+    run_folder: RunFolder,
+    config: SearchConfig,
+    arguments: argparse.Namespace,
+    photos: SearchPhotos,
+    progress: Any,
+) -> int:
     from search.driver import resume_command, run_search
     from search.halts import SearchHaltedError, describe, halts
     from search.ledger import Ledger
     from search.study import enqueue_points, open_study
 
-    if not arguments.resume:
-        command = ["chromatune", *_without_secrets(sys.argv[1:])]
-        run_folder.create(config.to_dict(), command=command)
-    run_folder.lock()
     try:
         write_json(run_folder.path / "config.json", config.to_dict())
         write_json(run_folder.path / "data.json", photos.summary)
@@ -176,8 +206,6 @@ def _search(
     except BaseException:
         run_folder.note_status("failed")
         raise
-    finally:
-        run_folder.close()
     _say_end(run_folder, ledger, progress)
     return 0
 
@@ -223,9 +251,9 @@ def _resumed(arguments: argparse.Namespace) -> tuple[RunFolder, SearchConfig]:
         value = getattr(arguments, flag)
         if value is None or value == getattr(config, flag):
             continue
-        same_storage = flag == "storage" and without_password(value) == config.storage
-        if flag not in _RESUME_FLAGS and not same_storage:
-            shown = without_password(value) if flag == "storage" else value
+        bare = BARE.get(flag, lambda text: text)
+        if flag not in _RESUME_FLAGS and (flag not in BARE or bare(value) != getattr(config, flag)):
+            shown = bare(value)
             raise InputError(
                 f"a resumed search keeps its {flag} ({getattr(config, flag)}), but got {shown}; "
                 "leave the flag out or start a new run"
@@ -234,18 +262,6 @@ def _resumed(arguments: argparse.Namespace) -> tuple[RunFolder, SearchConfig]:
     if arguments.config:
         raise InputError("a resumed search keeps its configuration, but got --config; leave it out")
     return run_folder, config
-
-
-def _without_secrets(words: list[str]) -> list[str]:
-    """The command line as it may be stored: a database's password is left out."""
-    shown = []
-    for word in words:
-        flag, equals, value = (
-            word.rpartition("=") if word.startswith("--storage=") else ("", "", word)
-        )
-        secret = re.match(r"[a-z0-9+]+://[^/@]*:[^/]*@", value)
-        shown.append(flag + equals + (without_password(value) if secret else value))
-    return shown
 
 
 def _check_device(config: SearchConfig) -> None:

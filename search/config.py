@@ -12,6 +12,7 @@ import yaml
 from data_pipeline.errors import InputError
 from models.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, DIRECTIONS, Guard, Objective
 from models.sides import check_side
+from search.results_place import check_place, without_credentials
 from search.space import DEFAULT_SPACE, SearchSpace
 from search.study_storage import check_address, without_password
 
@@ -104,6 +105,8 @@ class SearchConfig:
     #: database for the Optuna study, such as postgresql://USER@HOST/NAME; null: a journal in the
     #: run's folder
     storage: str | None = None
+    #: an absolute folder or a URI such as s3://BUCKET/runs that gets a copy of the run's folder
+    results: str | None = None
     #: sampled and fixed training settings, as in `search.space`
     space: dict[str, Any] = field(default_factory=lambda: dict(DEFAULT_SPACE))
 
@@ -145,6 +148,8 @@ class SearchConfig:
         self._check_second_objectives()
         if self.storage is not None:
             check_address(self.storage)
+        if self.results is not None:
+            check_place(self.results)
         self._check_points()
 
     def _check_second_objectives(self) -> None:
@@ -198,8 +203,9 @@ class SearchConfig:
         for name in ("name", "images"):
             if not isinstance(values.get(name, ""), str):
                 raise InputError(f"{name} must be a text, but got {values[name]!r}")
-        if not isinstance(values.get("storage"), str | None):
-            raise InputError(f"storage must be a text or null, but got {values['storage']!r}")
+        for name in ("storage", "results"):
+            if not isinstance(values.get(name), str | None):
+                raise InputError(f"{name} must be a text or null, but got {values[name]!r}")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -209,6 +215,8 @@ class SearchConfig:
         plain["second_objectives"] = list(self.second_objectives)
         if self.storage is not None:
             plain["storage"] = without_password(self.storage)
+        if self.results is not None:
+            plain["results"] = without_credentials(self.results)
         plain["points"] = list(self.points)
         plain["space"] = self.make_space().to_plain()
         return plain

@@ -15,7 +15,7 @@ from data_pipeline.cache import open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.split import split_by_content
 from models.bundle import check_target, write_bundle
-from models.checkpoint import load_checkpoint
+from models.checkpoint import decode_checkpoint
 from models.complexity import balance
 from models.generator import Generator
 from models.objective import METRICS
@@ -40,11 +40,13 @@ _HYPERPARAMETERS = (
 )
 
 
-def export_trial(folder: Path, out: Path, *, trial: str | None = None, force: bool = False) -> str:
+def export_trial(
+    folder: Path | str, out: Path, *, trial: str | None = None, force: bool = False
+) -> str:
     """Write the generator of a trial's best epoch as a bundle; returns the trial's id.
 
     Args:
-        folder: the run's folder.
+        folder: the run's folder, by its path or URI.
         out: where the bundle goes; must not exist unless `force`.
         trial: the trial's id; None takes rank 1 of the leaderboard.
         force: replace an existing bundle.
@@ -60,10 +62,7 @@ def export_trial(folder: Path, out: Path, *, trial: str | None = None, force: bo
             f"--trial must have ended well, but trial {row['trial_id']} is {row['state']}: {why}"
         )
     trial_id: str = row["trial_id"]
-    checkpoint = load_checkpoint(Path(folder) / "trials" / trial_id / "best.pt")
-    settings = TrainingSettings.from_dict(checkpoint["settings"])
-    generator = Generator(settings.generator_complexity, dropout=settings.dropout)
-    generator.load_state_dict(checkpoint["generator"])
+    checkpoint, settings, generator = _load_generator(run, trial_id)
     write_bundle(
         out,
         generator=generator.eval(),
@@ -85,11 +84,35 @@ def export_trial(folder: Path, out: Path, *, trial: str | None = None, force: bo
                 "python": platform.python_version(),
             },
         }
-        | _origin(Path(folder), settings, row),
+        | _origin(run, settings, row),
         samples_png=run.picture(trial_id, "samples.png"),
         force=force,
     )
     return trial_id
+
+
+def _load_generator(run: Run, trial_id: str) -> tuple[dict[str, Any], TrainingSettings, Generator]:
+    """The best epoch of a trial; InputError for whatever else a stranger may have put there."""
+    name = f"trials/{trial_id}/best.pt"
+    where = f"{run.folder.location}/{name}"
+    content = run.folder.read(name)
+    if content is None:
+        raise InputError(f"a checkpoint must exist at {where}, but there is none")
+    checkpoint = decode_checkpoint(content, where)
+    try:
+        settings = TrainingSettings.from_dict(checkpoint["settings"])
+        generator = Generator(settings.generator_complexity, dropout=settings.dropout)
+        generator.load_state_dict(checkpoint["generator"])
+        if not {"epoch", "metrics"} <= set(checkpoint) or not isinstance(
+            checkpoint["metrics"], dict
+        ):
+            raise KeyError("epoch and metrics")
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise InputError(
+            f"{where} must hold a generator with its settings, but is damaged "
+            f"({type(error).__name__}); restore it from a copy"
+        ) from error
+    return checkpoint, settings, generator
 
 
 def _balance(settings: TrainingSettings, row: dict[str, Any]) -> dict[str, Any]:
@@ -104,11 +127,12 @@ def _balance(settings: TrainingSettings, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _origin(folder: Path, settings: TrainingSettings, row: dict[str, Any]) -> dict[str, Any]:
+def _origin(run: Run, settings: TrainingSettings, row: dict[str, Any]) -> dict[str, Any]:
     """What a bundle says besides when the run is the training of another run's winner."""
-    if not (folder / ORIGIN_NAME).exists():
+    content = run.folder.read(ORIGIN_NAME)
+    if content is None:
         return {}
-    origin = Origin.read(folder / ORIGIN_NAME)
+    origin = Origin.parse(content, f"{run.folder.location}/{ORIGIN_NAME}")
     entries: dict[str, Any] = {
         "run": origin.run,
         "training": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,7 @@ from typing import Self
 from data_pipeline.errors import InputError
 from models.complexity import balance
 from models.settings import TrainingSettings
-from search.run_folder import read_json, write_json
+from search.run_folder import write_json
 
 ORIGIN_NAME = "train.json"
 
@@ -53,10 +54,18 @@ class Origin:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read what `write` wrote; raises InputError when it is damaged."""
-        values = read_json(path)
         try:
+            return cls.parse(path.read_bytes(), path)
+        except OSError as error:
+            raise InputError(f"{path} must be a JSON file, but: {error}") from error
+
+    @classmethod
+    def parse(cls, content: bytes, path: Path | str) -> Self:
+        """As `read`, from what the file at `path` holds."""
+        try:
+            values = json.loads(content)
             return cls(**{**values, "found": Pair(**values["found"])})
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise InputError(
                 f"{path} must say where the training comes from, but is damaged ({error}); "
                 "train again"

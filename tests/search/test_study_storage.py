@@ -10,9 +10,9 @@ import pytest
 
 from data_pipeline.errors import InputError
 from search.cli import main
-from search.command_search import _without_secrets
 from search.config import SearchConfig
 from search.run_folder import RunFolder, read_json
+from search.storage_flag import without_secrets
 from search.study import open_study
 from search.study_storage import check_address, check_free, without_password
 
@@ -49,8 +49,8 @@ def test_a_password_is_never_stored() -> None:
     config = SearchConfig(name="a", storage=SECRET)
     assert "s3cret" not in json.dumps(config.to_dict())
     words = ["search", "--storage", SECRET, f"--storage={SECRET}", "--name", "a:b@c"]
-    assert "s3cret" not in " ".join(_without_secrets(words))
-    assert _without_secrets(words)[-1] == "a:b@c"
+    assert "s3cret" not in " ".join(without_secrets(words))
+    assert without_secrets(words)[-1] == "a:b@c"
     with pytest.raises(InputError) as error:
         check_address("nosql://me:s3cret@db.example/studies")
     assert "s3cret" not in str(error.value)
