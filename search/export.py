@@ -157,8 +157,8 @@ def _grey_metrics(run: Run, image_size: int) -> dict[str, float] | None:
         split = split_by_content(
             cache.hashes, validation_fraction=run.config["validation_fraction"]
         )
-    except (InputError, KeyError, TypeError):
+        rows = split.validation[: run.config.get("max_validation_photos", 128)]
+    except (InputError, KeyError, TypeError, ValueError):
         return None
-    rows = split.validation[: run.config.get("max_validation_photos", 128)]
     batches = (load_batch(cache, rows[i : i + 32]) for i in range(0, len(rows), 32))
     return grey_baseline(batches)

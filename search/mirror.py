@@ -90,8 +90,10 @@ class Mirror:
 
     def _changed(self) -> Iterator[str]:
         """Names of files that are not there yet as they are now."""
-        trials = self._folder / "trials"
-        ids = sorted(path.name for path in trials.iterdir()) if trials.is_dir() else []
+        try:
+            ids = sorted(path.name for path in (self._folder / "trials").iterdir())
+        except OSError:
+            ids = []
         names = [f"trials/{trial_id}/{name}" for trial_id in ids for name in TRIAL_FILES]
         for name in [*names, *RUN_FILES]:
             stamp = self._stamp(name)

@@ -51,7 +51,6 @@ def _write_config(folder: Path) -> Path:
     config["setup_commands"] += [
         f"ln -sfn {shlex.quote(sys.prefix)} ~/chromatune/.venv",
         "echo 'export PYTHONPATH=$HOME/chromatune' >> ~/.bashrc",
-        f"echo 'export CHROMATUNE_CACHE={folder}/shared/cache' >> ~/.bashrc",
     ]
     for key in ("head_start_ray_commands", "worker_start_ray_commands"):
         # A small test of two machines on one.
@@ -61,7 +60,7 @@ def _write_config(folder: Path) -> Path:
     return path
 
 
-def _steps(config: Path, shared: Path) -> list[str]:
+def _steps(config: Path) -> list[str]:
     ray = f"{shlex.quote(sys.prefix)}/bin/ray"
     on_head = f"{ray} exec {config}"
     steps = [
@@ -69,10 +68,10 @@ def _steps(config: Path, shared: Path) -> list[str]:
         f"{ray} up --yes {config}",
         f"{on_head} 'timeout 300 bash -c \"until ray status | grep /2.0.CPU; do sleep 1; done\"'",
         # Without the setting that ~/.bashrc has: `auto` finds the token by itself.
-        f"{on_head} 'cd {shared} && env -u RAY_AUTH_MODE {SEARCH} --name first'",
+        f"{on_head} 'cd ~ && env -u RAY_AUTH_MODE {SEARCH} --name first'",
     ]
     if importlib.util.find_spec("aiohttp_cors"):
-        job = f"bash -c 'cd {shared} && {SEARCH} --name second'"
+        job = f"bash -c 'cd ~ && {SEARCH} --name second'"
         steps += [
             f"{ray} dashboard {config} > /dev/null & sleep 10",
             "export RAY_AUTH_MODE=token RAY_API_SERVER_ADDRESS=http://127.0.0.1:8265",
@@ -90,12 +89,10 @@ def _steps(config: Path, shared: Path) -> list[str]:
 
 
 def test_the_launcher_starts_a_cluster_that_searches(place: Path) -> None:
-    shared = place / "shared"
-    shared.mkdir()
     config = _write_config(place)
     script = place / "steps.sh"
     lines = ["set -euo pipefail", f"cd {ROOT}"]
-    for step in _steps(config, shared):
+    for step in _steps(config):
         lines += [f"printf '\\n$ %s\\n' {shlex.quote(step)}", step]
     script.write_text("\n".join(lines) + "\n", encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
@@ -111,9 +108,9 @@ def test_the_launcher_starts_a_cluster_that_searches(place: Path) -> None:
         )
     text = (place / "output.txt").read_text(encoding="utf-8", errors="replace")
     assert done.returncode == 0, text[-6000:]
-    runs = [shared / "runs" / "first"]
+    runs = [place / "head" / "home" / "runs" / "first"]
     if importlib.util.find_spec("aiohttp_cors"):
-        runs.append(shared / "runs" / "second")
+        runs.append(runs[0].with_name("second"))
     for run in runs:
         assert read_json(run / "run.json")["status"] == "finished"
         states = {row["trial_id"]: row["state"] for row in read_rows(run / "trials.jsonl")}
@@ -122,3 +119,5 @@ def test_the_launcher_starts_a_cluster_that_searches(place: Path) -> None:
     for machine in ("head", "worker"):
         logs = list((place / machine / "ray").glob("session_2*/logs/worker-*.out"))
         assert any("ColorizerTrainable" in log.read_text() for log in logs), machine
+        # Each has the photos in its own home.
+        assert list((place / machine / "home/.cache/chromatune").glob("32-crop-*")), machine
