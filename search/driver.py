@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from models.device import gpu_memory
 from search import cluster
 from search.config import SearchConfig
 from search.halts import SearchHaltedError, describe
@@ -54,7 +55,10 @@ def run_search(
                 gpus=resources.get("GPU", 0.0),
                 largest=max(n["Resources"].get("CPU", 0.0) for n in nodes if n["Alive"]),
                 trials=ledger.remaining,
+                gpu_memory=gpu_memory() if address is None else None,
             )
+            if slots.note:
+                progress.say(slots.note)
             with progress.trials(ledger, slots):
                 _tune(run, config, ledger, photos, slots, progress, trainable)
         finally:
