@@ -6,6 +6,7 @@ configuration: `job` (the same for all trials of a search, see `driver`) and `tr
 
 from __future__ import annotations
 
+import gc
 import traceback
 from functools import lru_cache
 from pathlib import Path
@@ -59,6 +60,7 @@ class ColorizerTrainable(tune.Trainable):
             report = {"failed": f"non-finite loss: {error}"}
         except torch.OutOfMemoryError as error:
             report = {"failed": f"out of device memory: {_first_line(error)}"}
+            self._free_device_memory()
         except MemoryError:
             report = {"failed": "out of memory"}
         except _PhotosLostError as error:
@@ -113,6 +115,13 @@ class ColorizerTrainable(tune.Trainable):
             compute=resolve_compute(job["device"], settings.precision),
             max_validation_photos=job["max_validation_photos"],
         )
+
+    def _free_device_memory(self) -> None:
+        # Trials that share the GPU must not suffer from what this one had reserved.
+        self._trial = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def _keep_traceback(self) -> None:
         folder = Path(self._config["job"]["trials_folder"]) / self._config["trial"]["trial_id"]

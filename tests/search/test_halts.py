@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from data_pipeline.errors import InputError
@@ -173,6 +174,31 @@ def test_a_lost_cache_halts_and_a_broken_trial_only_fails(tmp_path: Path) -> Non
     config["trial"]["settings"] = {"generator_lr": -1.0}
     trainable.setup(config)
     assert "generator_lr" in trainable.step()["report"]["failed"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried\nmore"), "out of device memory: CUDA"),
+        (MemoryError(), "out of memory"),
+        (RuntimeError("boom"), "RuntimeError: boom"),
+    ],
+)
+def test_a_trial_that_breaks_down_fails_with_its_reason_and_leaves_the_actor_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    def breaks_down(self: ColorizerTrainable) -> None:
+        raise error
+
+    monkeypatch.setattr(ColorizerTrainable, "_open_trial", breaks_down)
+    trainable = ColorizerTrainable.__new__(ColorizerTrainable)
+    trainable.setup({"job": {"trials_folder": str(tmp_path)}, "trial": {"trial_id": "0000"}})
+    result = trainable.step()
+    assert result["done"]
+    assert result["report"]["failed"].startswith(reason)
+    assert "\n" not in result["report"]["failed"]
+    assert trainable.reset_config({"job": {}, "trial": {}})
+    assert trainable._trial is None
 
 
 @pytest.mark.parametrize(
