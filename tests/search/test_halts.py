@@ -231,6 +231,20 @@ def test_a_half_written_line_of_the_journal_is_cut(tmp_path: Path) -> None:
     assert len(again.study.trials) == 2
 
 
+def test_the_lock_of_a_killed_writer_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = Path()
+    assert _ledger(here).ask() is not None
+    # As it is left by SIGKILL between Optuna's taking and its releasing of the lock.
+    (here / "run" / "study.journal.lock").symlink_to("run/study.journal")
+    opened = _ledger(here).ask()
+    assert opened is not None
+    assert opened.trial_id == "0000"
+    assert not list((here / "run").glob("study.journal.lock*"))
+
+
 def test_status_is_kept_when_it_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
