@@ -21,7 +21,15 @@ from data_pipeline.photo_cache import PhotoCache, open_cache
 from data_pipeline.prepare import PhotoSettings
 from data_pipeline.reuse import EarlierCache
 
-__all__ = ["PhotoCache", "Skipped", "build_cache", "default_cache_dir", "open_cache"]
+__all__ = [
+    "PhotoCache",
+    "Skipped",
+    "build_cache",
+    "check_space",
+    "check_writable",
+    "default_cache_dir",
+    "open_cache",
+]
 
 
 def default_cache_dir() -> Path:
@@ -56,7 +64,7 @@ def build_cache(
     source = FolderSource(source) if isinstance(source, Path) else source
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     listing = source.list_photos()
-    _check_writable(cache_dir)
+    check_writable(cache_dir)
 
     known = KnownContents(cache_dir, source.name)
     n_unknown = known.count_unknown(listing.entries)
@@ -74,7 +82,7 @@ def build_cache(
         if (cache := _open_if_whole(path)) is not None:  # another builder made it meanwhile
             return cache
         clear_abandoned(cache_dir)
-        _check_space(cache_dir, len(photos) * 3 * image_size**2)
+        check_space(cache_dir, len(photos) * 3 * image_size**2)
         with staging_folder(path) as staging:
             convert = Converter(settings, EarlierCache(cache_dir, source.name, settings))
             outcome = write_photos(
@@ -101,7 +109,8 @@ def _open_if_whole(path: Path) -> PhotoCache | None:
         return None
 
 
-def _check_writable(cache_dir: Path) -> None:
+def check_writable(cache_dir: Path) -> None:
+    """Make the cache directory; raises InputError when it cannot be written."""
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         if not os.access(cache_dir, os.W_OK):
@@ -113,7 +122,8 @@ def _check_writable(cache_dir: Path) -> None:
         ) from error
 
 
-def _check_space(cache_dir: Path, n_bytes: int) -> None:
+def check_space(cache_dir: Path, n_bytes: int) -> None:
+    """Raise InputError unless the disk of the cache directory has so much room."""
     free = shutil.disk_usage(cache_dir).free
     if free < n_bytes:
         raise InputError(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from models.device import gpu_memory
 from search import cluster
 from search.config import SearchConfig
 from search.halts import SearchHaltedError, describe
+from search.keeper import start_keeper
 from search.ledger import Ledger
 from search.photos import SearchPhotos
 from search.progress import Progress
@@ -59,8 +62,14 @@ def run_search(
             )
             if slots.note:
                 progress.say(slots.note)
-            with progress.trials(ledger, slots):
-                _tune(run, config, ledger, photos, slots, progress, trainable)
+            job = _job(run, config, photos, slots)
+            keeper = None  # ends with its last handle, so this one stays until the search ends
+            if address is not None:
+                keeper, job["keeper"] = start_keeper(run.path / "trials", photos.caches)
+            # Ray prints what happens to machines of a cluster; standard output is not for that.
+            with progress.trials(ledger, slots), redirect_stdout(sys.stderr):
+                _tune(run, config, ledger, job, slots, progress, trainable)
+            del keeper
         finally:
             ray.shutdown()
     if ledger.ended and all(ended.state == "failed" for ended in ledger.ended.values()):
@@ -118,11 +127,28 @@ def start_ray(address: str | None, device: str) -> None:
         signal.signal(signal.SIGTERM, on_sigterm)
 
 
+def _job(
+    run: RunFolder, config: SearchConfig, photos: SearchPhotos, slots: Slots
+) -> dict[str, Any]:
+    """What all trials of a search have in common, in plain values."""
+    return {
+        "trials_folder": str((run.path / "trials").resolve()),
+        "caches": {str(size): str(path.resolve()) for size, path in photos.caches.items()},
+        "validation_fraction": config.validation_fraction,
+        "max_validation_photos": config.max_validation_photos,
+        "max_epochs": config.max_epochs,
+        "objective": config.objective,
+        "guards": list(config.guards),
+        "device": config.device,
+        "threads": slots.threads,
+    }
+
+
 def _tune(
     run: RunFolder,
     config: SearchConfig,
     ledger: Ledger,
-    photos: SearchPhotos,
+    job: dict[str, Any],
     slots: Slots,
     progress: Progress,
     trainable: type | None,
@@ -137,17 +163,6 @@ def _tune(
     level = logging.ERROR if os.environ.get("CHROMATUNE_TRACEBACK") else logging.CRITICAL
     for name in ("ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(level)
-    job = {
-        "trials_folder": str((run.path / "trials").resolve()),
-        "caches": {str(size): str(path) for size, path in photos.caches.items()},
-        "validation_fraction": config.validation_fraction,
-        "max_validation_photos": config.max_validation_photos,
-        "max_epochs": config.max_epochs,
-        "objective": config.objective,
-        "guards": list(config.guards),
-        "device": config.device,
-        "threads": slots.threads,
-    }
     desk = Desk(
         ledger,
         on_start=progress.on_start,

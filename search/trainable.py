@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import traceback
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from models.loss_window import NonFiniteLossError
 from models.objective import Guard, Objective
 from models.settings import TrainingSettings
 from models.trial import Trial
-from search.halts import describe, halts
+from search.halts import SearchHaltedError
+from search.workplace import Workplace, find_workplace
 
 
 @lru_cache(maxsize=8)
@@ -42,12 +44,19 @@ class ColorizerTrainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Note what to do; the work, and so any failure, belongs to `step`."""
         self._trial: Trial | None = None
+        self._place: Workplace | None = None
         self._config = config
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial on the same actor."""
+        self.cleanup()
         self.setup(new_config)
         return True
+
+    def cleanup(self) -> None:
+        """Leave the workplace of the trial that has ended."""
+        if self._place is not None:
+            self._place.close()
 
     def step(self) -> dict[str, Any]:
         """Return the report of the next epoch; a failure is a report with the reason."""
@@ -55,6 +64,7 @@ class ColorizerTrainable(tune.Trainable):
             if self._trial is None:
                 self._trial = self._open_trial()
             report = self._next_report(self._trial)
+            self._workplace().deliver()  # first the files, then the word that they are there
             report = {**report, "device": str(self._trial.training.compute)}
         except NonFiniteLossError as error:
             report = {"failed": f"non-finite loss: {error}"}
@@ -63,15 +73,10 @@ class ColorizerTrainable(tune.Trainable):
             self._free_device_memory()
         except MemoryError:
             report = {"failed": "out of memory"}
-        except _PhotosLostError as error:
+        except (_PhotosLostError, SearchHaltedError) as error:
             report = {"halt": str(error)}
         except OSError as error:
-            trials = Path(self._config["job"]["trials_folder"])
-            report = (
-                {"halt": describe(error)}
-                if halts(error, trials)
-                else {"failed": f"{type(error).__name__}: {_first_line(error)}"}
-            )
+            report = self._report_on(error)
         except Exception as error:
             report = {"failed": f"{type(error).__name__}: {_first_line(error)}"}
             if not isinstance(error, InputError):
@@ -92,19 +97,25 @@ class ColorizerTrainable(tune.Trainable):
         self._config["trial"]["reported_epoch"] = report["epoch"]
         return report
 
+    def _workplace(self) -> Workplace:
+        if self._place is None:
+            self._place = find_workplace(self._config["job"], self._config["trial"]["trial_id"])
+        return self._place
+
     def _open_trial(self) -> Trial:
         job, trial = self._config["job"], self._config["trial"]
         # Threads that share a core wait for each other; Ray counts cores that we may not use.
         torch.set_num_threads(min(job["threads"], usable_cores()))
         settings = TrainingSettings.from_dict(trial["settings"])
+        place = self._workplace()
+        cache_path = place.cache_path(settings.image_size)
         try:
-            cache, split = _open_photos(
-                job["caches"][str(settings.image_size)], job["validation_fraction"]
-            )
+            cache, split = _open_photos(cache_path, job["validation_fraction"])
         except InputError as error:
             raise _PhotosLostError(str(error)) from error
+        place.open()
         return Trial(
-            Path(job["trials_folder"]) / trial["trial_id"],
+            place.folder,
             settings=settings,
             max_epochs=job["max_epochs"],
             cache=cache,
@@ -123,10 +134,18 @@ class ColorizerTrainable(tune.Trainable):
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
+    def _report_on(self, error: OSError) -> dict[str, Any]:
+        if self._place is None:  # not even a folder to work in
+            return {"failed": f"{type(error).__name__}: {_first_line(error)}"}
+        return self._place.report_on(error)
+
     def _keep_traceback(self) -> None:
-        folder = Path(self._config["job"]["trials_folder"]) / self._config["trial"]["trial_id"]
-        if folder.is_dir():
-            (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        if self._place is not None and self._place.folder.is_dir():
+            text = traceback.format_exc()
+            # Whatever hinders it, the reason itself is in the report.
+            with suppress(Exception):
+                (self._place.folder / "error.txt").write_text(text, encoding="utf-8")
+                self._place.deliver()
 
 
 def _first_line(error: BaseException) -> str:
