@@ -23,7 +23,9 @@ def main() -> None:
     on_tables = commands.add_parser("tables")
     on_tables.add_argument("--seeds", type=int, default=10)
     on_tables.add_argument("--workers", type=int, nargs="+", default=[1, 4])
-    on_tables.add_argument("--trainings", type=int, default=100, help="budget of random search")
+    on_tables.add_argument(
+        "--trainings", type=int, nargs="+", default=[25, 50, 100], help="budgets of random search"
+    )
     on_tables.add_argument(
         "--one-seed",
         action="store_true",

@@ -29,19 +29,24 @@ N_BOOTSTRAP = 2000
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in options.tables:
         table = Table(name)
         for workers in options.workers:
             for seed in range(options.seeds):
-                rows += search_all(table, seed, workers, options.trainings, options.one_seed)
-        for workers in options.workers:
-            print(_table_line(name, workers, rows), flush=True)
+                histories = search_all(
+                    table, seed, workers, max(options.trainings), options.one_seed
+                )
+                rows += measure(table, seed, workers, histories, options.trainings)
+            print(_table_line(name, workers, max(options.trainings), rows), flush=True)
     result = {
-        "trainings": options.trainings,
         "seeds": options.seeds,
         "sees": "one recorded seed" if options.one_seed else "the mean of the recorded seeds",
-        "summary": {str(workers): summarise(rows, workers) for workers in options.workers},
+        "summary": [
+            summarise(rows, workers, trainings)
+            for workers in options.workers
+            for trainings in options.trainings
+        ],
         "rows": rows,
     }
     show(result)
@@ -50,61 +55,60 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def search_all(
     table: Table, seed: int, workers: int, trainings: int, one_seed: bool
-) -> list[dict[str, Any]]:
-    """A row for each searcher; random search comes first and sets the cost."""
-    rows, cost, target = [], 0.0, 0.0
+) -> dict[str, History]:
+    """Search with each searcher for at least what random search takes for so many trainings."""
+    histories: dict[str, History] = {}
     for name, make in SEARCHERS.items():
         with tempfile.TemporaryDirectory() as folder:
-            history = simulate(
+            histories[name] = simulate(
                 make(table, seed, Path(folder)),
                 table,
                 workers=workers,
                 trainings=trainings,
-                seconds=cost,
+                seconds=histories["random"].ends[trainings - 1] if histories else 0.0,
                 one_seed=np.random.default_rng(seed) if one_seed else None,
             )
-        if name == "random":
-            cost, target = history.ends[trainings - 1], history.best[trainings - 1]
-        rows.append(
-            {
-                "table": table.name,
-                "workers": workers,
-                "seed": seed,
-                "searcher": name,
-                **_reached(history, target, cost, trainings),
-                "regret": table.regret(history.best_at(cost)),
-                "regret_at_third": table.regret(history.best_at(cost / 3)),
-            }
-        )
+    return histories
+
+
+def measure(
+    table: Table, seed: int, workers: int, histories: dict[str, History], budgets: list[int]
+) -> list[dict[str, Any]]:
+    """A row for each searcher and budget in trainings; random search sets cost and target."""
+    rows = []
+    for trainings in budgets:
+        cost = histories["random"].ends[trainings - 1]
+        target = histories["random"].best[trainings - 1]
+        for name, history in histories.items():
+            first = history.first(target)
+            rows.append(
+                {
+                    "table": table.name,
+                    "workers": workers,
+                    "seed": seed,
+                    "trainings": trainings,
+                    "searcher": name,
+                    "cost_ratio": None if first is None else history.ends[first] / cost,
+                    "training_ratio": None if first is None else (first + 1) / trainings,
+                    "regret": table.regret(history.best_at(cost)),
+                }
+            )
     return rows
 
 
-def _reached(
-    history: History, target: float, cost: float, trainings: int
-) -> dict[str, float | None]:
-    first = history.first(target)
-    if first is None:
-        return {"cost_ratio": None, "training_ratio": None}
-    return {"cost_ratio": history.ends[first] / cost, "training_ratio": (first + 1) / trainings}
-
-
-def summarise(rows: list[dict[str, Any]], workers: int) -> dict[str, Any]:
-    """Medians and means over tables and seeds for one number of workers."""
-    summary: dict[str, Any] = {}
+def summarise(rows: list[dict[str, Any]], workers: int, trainings: int) -> dict[str, Any]:
+    """Medians and means over tables and seeds."""
+    rows = [row for row in rows if (row["workers"], row["trainings"]) == (workers, trainings)]
+    summary: dict[str, Any] = {"workers": workers, "trainings": trainings}
     for name in SEARCHERS:
-        # A target that was never reached costs more than any ratio.
-        values = {
-            key: _grid(rows, workers, name, key)
-            for key in ("cost_ratio", "training_ratio", "regret", "regret_at_third")
-        }
+        cost_ratios = _grid(rows, name, "cost_ratio")
         summary[name] = {
-            "cost_ratio": _with_interval(values["cost_ratio"], np.median),
-            "training_ratio": _with_interval(values["training_ratio"], np.median),
-            "reached_at_equal_cost": float((values["cost_ratio"] <= 1).mean()),
-            "regret": _with_interval(values["regret"], np.mean),
-            "regret_at_third": float(values["regret_at_third"].mean()),
+            "cost_ratio": _with_interval(cost_ratios, np.median),
+            "training_ratio": _with_interval(_grid(rows, name, "training_ratio"), np.median),
+            "reached_at_equal_cost": float((cost_ratios <= 1).mean()),
+            "regret": _with_interval(_grid(rows, name, "regret"), np.mean),
         }
-    ours, plain = (_grid(rows, workers, name, "regret") for name in ("ours", "plain TPE"))
+    ours, plain = (_grid(rows, name, "regret") for name in ("ours", "plain TPE"))
     summary["ours minus plain TPE"] = {
         "regret": _with_interval(ours - plain, np.mean),
         "better": float((ours < plain).mean()),
@@ -113,11 +117,12 @@ def summarise(rows: list[dict[str, Any]], workers: int) -> dict[str, Any]:
     return summary
 
 
-def _grid(rows: list[dict[str, Any]], workers: int, searcher: str, key: str) -> np.ndarray:
+def _grid(rows: list[dict[str, Any]], searcher: str, key: str) -> np.ndarray:
     """Values by table and seed."""
     by_table: dict[str, list[float]] = {}
     for row in rows:
-        if row["workers"] == workers and row["searcher"] == searcher:
+        if row["searcher"] == searcher:
+            # A target that was never reached costs more than any ratio.
             value = np.inf if row[key] is None else row[key]
             by_table.setdefault(row["table"], []).append(value)
     return np.array(list(by_table.values()))
@@ -141,32 +146,33 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _table_line(name: str, workers: int, rows: list[dict[str, Any]]) -> str:
-    rows = [row for row in rows if row["table"] == name]
+def _table_line(name: str, workers: int, trainings: int, rows: list[dict[str, Any]]) -> str:
+    asked = (name, workers, trainings)
+    rows = [row for row in rows if (row["table"], row["workers"], row["trainings"]) == asked]
     parts = [
-        f"{searcher} {np.median(_grid(rows, workers, searcher, 'cost_ratio')):.2f} "
-        f"{np.mean(_grid(rows, workers, searcher, 'regret')):.3f}"
+        f"{searcher} {np.median(_grid(rows, searcher, 'cost_ratio')):.2f} "
+        f"{np.mean(_grid(rows, searcher, 'regret')):.3f}"
         for searcher in SEARCHERS
     ]
     return f"{name:34s} {workers} workers, cost ratio and regret: " + "; ".join(parts)
 
 
 def show(result: dict[str, Any]) -> None:
-    print(
-        f"\nbudget: what random search takes for {result['trainings']} trainings; "
-        f"{result['seeds']} seeds a table; a searcher sees {result['sees']}"
-    )
+    print(f"\n{result['seeds']} seeds a table; a searcher sees {result['sees']}")
     print("no table has learning curves: what is measured is the sampler, without early stopping")
-    for workers, summary in result["summary"].items():
-        print(f"\n{workers} workers  {'cost ratio':>20s}{'in trainings':>20s}{'regret':>24s}")
+    for summary in result["summary"]:
+        print(
+            f"\n{summary['workers']} workers, what random search takes for {summary['trainings']} "
+            f"trainings\n{'':10s}{'cost ratio':>24s}{'in trainings':>24s}{'regret':>28s}"
+        )
         for name in SEARCHERS:
             row = summary[name]
             print(
-                f"{name:10s} {_interval(row['cost_ratio'], 2):>20s}"
-                f"{_interval(row['training_ratio'], 2):>20s}{_interval(row['regret'], 4):>24s}"
+                f"{name:10s}{_interval(row['cost_ratio'], 2):>24s}"
+                f"{_interval(row['training_ratio'], 2):>24s}{_interval(row['regret'], 4):>28s}"
             )
         ratio = summary["ours"]["cost_ratio"]["value"]
-        verdict = "holds" if ratio is not None and ratio <= COST_RATIO_FLOOR else "FALLS SHORT"
+        verdict = "holds" if ratio is not None and ratio <= COST_RATIO_FLOOR else "falls short"
         print(f"cost ratio of ours at most {COST_RATIO_FLOOR:.2f}: {verdict}")
         difference = summary["ours minus plain TPE"]
         print(
@@ -180,4 +186,4 @@ def _interval(cell: dict[str, float | None], digits: int) -> str:
         "none" if number is None else f"{number:.{digits}f}"
         for number in (cell["value"], cell["low"], cell["high"])
     )
-    return f"{value} ({low}-{high})" if digits == 2 else f"{value} ({low} to {high})"
+    return f"{value} ({low} to {high})"
