@@ -44,6 +44,14 @@ def available_devices() -> list[str]:
     return [*names, "cpu"]
 
 
+def gpu_memory() -> int | None:
+    """Bytes of memory of this machine's smallest NVIDIA GPU, None where there is none."""
+    if not torch.cuda.is_available():
+        return None
+    count = torch.cuda.device_count()
+    return min(torch.cuda.get_device_properties(i).total_memory for i in range(count))
+
+
 def usable_cores() -> int:
     """Number of CPU cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS

@@ -29,20 +29,10 @@ from models.metrics_statistics import (
     hf_energy,
     mean_chroma,
 )
+from models.objective import METRICS
 
-METRIC_NAMES: Final = (
-    "l1",
-    "grey_skill",
-    "psnr",
-    "ssim",
-    "delta_e",
-    "colorfulness",
-    "colorfulness_gap",
-    "chroma_log_ratio",
-    "ab_swd",
-    "frechet_ab",
-    "ab_hf_ratio",
-)
+#: in the order of their columns
+METRIC_NAMES: Final = METRICS
 
 #: the mean moments of ab that the Frechet distance needs
 MOMENTS: Final = ("a", "b", "aa", "bb", "ab")

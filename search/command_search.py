@@ -100,7 +100,12 @@ def add_parser(commands: Any) -> None:
     machine = parser.add_argument_group("machine")
     machine.add_argument("--concurrency", type=int, metavar="C", help="trials at the same time")
     machine.add_argument("--device", choices=DEVICE_NAMES)
-    machine.add_argument("--trials-per-gpu", type=int, metavar="K", help="trials that share a GPU")
+    machine.add_argument(
+        "--trials-per-gpu",
+        type=_count_or_auto,
+        metavar="K",
+        help="trials that share a GPU, or auto (1)",
+    )
     machine.add_argument("--address", metavar="ADDR", help="Ray cluster to use: auto or HOST:PORT")
     parser.add_argument(
         "--no-known-points",
@@ -269,6 +274,15 @@ def _check_device(config: SearchConfig) -> None:
         from models.device import resolve_compute
 
         resolve_compute(config.device)
+
+
+def _count_or_auto(text: str) -> int | str:
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number or auto: {text!r}") from None
 
 
 def parse_duration(text: str) -> float:

@@ -72,8 +72,8 @@ class SearchConfig:
     #: trials at the same time; null: as many as the machine or cluster has room for
     concurrency: int | None = None
     device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
-    #: trials that share one GPU
-    trials_per_gpu: int = 1
+    #: trials that share one GPU; auto: as many as its memory and the cores beside it allow
+    trials_per_gpu: int | Literal["auto"] = 1
     #: stop asking for trials after so many seconds; null: no limit
     time_budget_sec: float | None = None
     seed: int = 0
@@ -117,8 +117,10 @@ class SearchConfig:
                 f"or digit, but got {self.name!r}"
             )
         check_side(self.image_size)
-        for name in ("trials", "max_epochs", "trials_per_gpu", "max_validation_photos"):
+        for name in ("trials", "max_epochs", "max_validation_photos"):
             _check_whole(name, getattr(self, name), 1)
+        if self.trials_per_gpu != "auto":
+            _check_whole("trials_per_gpu", self.trials_per_gpu, 1)
         _check_whole("batch_size", self.batch_size, 2)
         for name in ("seed", "max_retries", "finalists"):
             _check_whole(name, getattr(self, name), 0)

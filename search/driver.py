@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from models.device import gpu_memory
 from search import cluster
 from search.config import SearchConfig
 from search.halts import SearchHaltedError, describe
@@ -57,7 +58,10 @@ def run_search(
                 gpus=resources.get("GPU", 0.0),
                 largest=max(n["Resources"].get("CPU", 0.0) for n in nodes if n["Alive"]),
                 trials=ledger.remaining,
+                gpu_memory=gpu_memory() if address is None else None,
             )
+            if slots.note:
+                progress.say(slots.note)
             job = _job(run, config, photos, slots)
             keeper = None  # ends with its last handle, so this one stays until the search ends
             if address is not None:

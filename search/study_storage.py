@@ -61,12 +61,19 @@ def open_storage(run: RunFolder, address: str | None) -> BaseStorage:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    _cut_half_line(run)
-    return JournalStorage(JournalFileBackend(str(run.study_path)))
+    _clear_after_kill(run)
+    # Optuna's lock is a link to this path: a relative one would dangle, and Optuna spin on it.
+    return JournalStorage(JournalFileBackend(str(run.study_path.absolute())))
 
 
-def _cut_half_line(run: RunFolder) -> None:
-    """Drop what a kill or a full disk left of a line, or the next one would be appended to it."""
+def _clear_after_kill(run: RunFolder) -> None:
+    """Remove what a writer left that was killed; the run's own lock says that none is alive.
+
+    A lock that nobody will release, and half a line (also of a full disk) to which the next one
+    would be appended.
+    """
+    for leftover in run.path.glob(f"{run.study_path.name}.lock*"):
+        leftover.unlink(missing_ok=True)
     try:
         with run.study_path.open("r+b") as file:
             content = file.read()

@@ -6,6 +6,7 @@ configuration: `job` (the same for all trials of a search, see `driver`) and `tr
 
 from __future__ import annotations
 
+import gc
 import traceback
 from contextlib import suppress
 from functools import lru_cache
@@ -69,6 +70,7 @@ class ColorizerTrainable(tune.Trainable):
             report = {"failed": f"non-finite loss: {error}"}
         except torch.OutOfMemoryError as error:
             report = {"failed": f"out of device memory: {_first_line(error)}"}
+            self._free_device_memory()
         except MemoryError:
             report = {"failed": "out of memory"}
         except (_PhotosLostError, SearchHaltedError) as error:
@@ -124,6 +126,13 @@ class ColorizerTrainable(tune.Trainable):
             compute=resolve_compute(job["device"], settings.precision),
             max_validation_photos=job["max_validation_photos"],
         )
+
+    def _free_device_memory(self) -> None:
+        # Trials that share the GPU must not suffer from what this one had reserved.
+        self._trial = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def _report_on(self, error: OSError) -> dict[str, Any]:
         if self._place is None:  # not even a folder to work in

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from data_pipeline.errors import InputError
@@ -176,6 +177,31 @@ def test_a_lost_cache_halts_and_a_broken_trial_only_fails(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried\nmore"), "out of device memory: CUDA"),
+        (MemoryError(), "out of memory"),
+        (RuntimeError("boom"), "RuntimeError: boom"),
+    ],
+)
+def test_a_trial_that_breaks_down_fails_with_its_reason_and_leaves_the_actor_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    def breaks_down(self: ColorizerTrainable) -> None:
+        raise error
+
+    monkeypatch.setattr(ColorizerTrainable, "_open_trial", breaks_down)
+    trainable = ColorizerTrainable.__new__(ColorizerTrainable)
+    trainable.setup({"job": {"trials_folder": str(tmp_path)}, "trial": {"trial_id": "0000"}})
+    result = trainable.step()
+    assert result["done"]
+    assert result["report"]["failed"].startswith(reason)
+    assert "\n" not in result["report"]["failed"]
+    assert trainable.reset_config({"job": {}, "trial": {}})
+    assert trainable._trial is None
+
+
+@pytest.mark.parametrize(
     ("error", "expected"),
     [
         (FULL, True),
@@ -203,6 +229,20 @@ def test_a_half_written_line_of_the_journal_is_cut(tmp_path: Path) -> None:
     assert opened.trial_id == "0000"
     assert again.ask() is not None
     assert len(again.study.trials) == 2
+
+
+def test_the_lock_of_a_killed_writer_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = Path()
+    assert _ledger(here).ask() is not None
+    # As it is left by SIGKILL between Optuna's taking and its releasing of the lock.
+    (here / "run" / "study.journal.lock").symlink_to("run/study.journal")
+    opened = _ledger(here).ask()
+    assert opened is not None
+    assert opened.trial_id == "0000"
+    assert not list((here / "run").glob("study.journal.lock*"))
 
 
 def test_status_is_kept_when_it_cannot_be_written(
