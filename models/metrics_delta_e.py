@@ -76,8 +76,10 @@ def _mean_hue(
     cos_1, sin_1 = a_1 * inverse_1, b_1 * inverse_1
     x, y = cos_1 + a_2 * inverse_2, sin_1 + b_2 * inverse_2
     # Exactly opposite hues: the mean of the two angles in [0, 360), which is a quarter turn ahead
-    # of the smaller angle and thus of the one in the upper half plane.
-    opposite = (x == 0.0) & (y == 0.0)
+    # of the smaller angle and thus of the one in the upper half plane. What rounding leaves of
+    # their sum would be a direction at random, another one when the colours change places.
+    rounding = 4.0 * torch.finfo(C_1.dtype).eps
+    opposite = (x.abs() <= rounding) & (y.abs() <= rounding)
     upper = (sin_1 > 0.0) | ((sin_1 == 0.0) & (cos_1 > 0.0))
     x = torch.where(opposite, torch.where(upper, -sin_1, sin_1), x)
     y = torch.where(opposite, torch.where(upper, cos_1, -cos_1), y)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage.color import deltaE_ciede2000
 
@@ -87,6 +87,7 @@ def test_exactly_opposite_hues_are_as_nearly_opposite_ones_on_the_side_of_the_fo
 
 @settings(deadline=None, max_examples=40)
 @given(colors, colors)
+@example((0.0, 0.0, 53.5), (0.0, 0.0, -1.0))  # opposite, but for rounding
 def test_symmetric_and_zero_only_for_identity(
     first: tuple[float, float, float], second: tuple[float, float, float]
 ) -> None:
