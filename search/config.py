@@ -89,7 +89,7 @@ class SearchConfig:
     #: validate on so many of them at most
     max_validation_photos: int = 128
     #: how often a trial whose process died is started again from its checkpoint
-    max_retries: int = 2
+    max_retries: int = 3
     #: ask the report's own configurations first
     known_points: bool = True
     #: points to ask first instead, each naming values of some sampled settings

@@ -184,7 +184,8 @@ def _tune(
         tune.with_resources(trainable or ColorizerTrainable, tune.PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             search_alg=LedgerSearcher(desk, job),
-            num_samples=ledger.remaining,
+            # Until the searcher has finished: a trial whose process died is asked again.
+            num_samples=-1,
             max_concurrent_trials=slots.concurrency,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: desk.trial_ids.get(trial.trial_id, "unknown"),
@@ -194,7 +195,7 @@ def _tune(
             storage_path=str((run.path / "ray").resolve()),
             stop=LedgerStopper(desk, should_end),
             callbacks=[TBXLoggerCallback()],  # type: ignore[no-untyped-call]
-            failure_config=tune.FailureConfig(max_failures=config.max_retries),
+            failure_config=tune.FailureConfig(max_failures=0),
             # Trials write their own checkpoints, from which the ledger takes them up.
             checkpoint_config=tune.CheckpointConfig(
                 checkpoint_frequency=0, checkpoint_at_end=False

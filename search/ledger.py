@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +27,7 @@ from search.run_folder import RunFolder, append_rows, utc_now, write_json
 from search.study import ASKED, distributions, enqueue_repeats, sampler_for, trial_id_of
 from search.trial_files import append_report
 from search.trial_rows import ATTRIBUTES, OpenTrial, State, ended_row, started_row
+from search.waiting import WaitingTrials
 
 #: complete trials, the best ones, that can go on exactly where they ended
 KEPT_OPTIMIZERS = 20
@@ -70,7 +70,7 @@ class Ledger:
         self.ended: dict[str, Ended] = {}
         #: why no more configurations are searched, although fewer than asked have ended
         self.search_ended: str | None = None
-        self._interrupted = deque(recover(self))
+        self.waiting = WaitingTrials(recover(self))
         self._note_convergence()
 
     @property
@@ -86,7 +86,7 @@ class Ledger:
     @property
     def _search_remaining(self) -> int:
         if self.search_ended:
-            return sum(opened.repeat_of is None for opened in self._interrupted)
+            return sum(opened.repeat_of is None for opened in self.waiting)
         searched = sum(trial.repeat_of is None for trial in self._asked)
         return max(0, self.config.trials - searched)
 
@@ -106,25 +106,30 @@ class Ledger:
         return min(candidates, key=self._badness, default=None)
 
     @property
-    def waits_for_finalists(self) -> bool:
-        """Whether repeats will be asked once the trials that still run have ended."""
-        searching = any(opened.repeat_of is None for opened in self.open.values())
-        return bool(searching and self._repeats_remaining)
+    def waits(self) -> bool:
+        """Whether trials may still be asked, although there is none just now.
+
+        A process may die, and its trial be taken up again; repeats wait for the search to end.
+        """
+        return bool(self.open or self.waiting)
 
     def ask(self) -> OpenTrial | None:
         """Start the next trial, or take up an interrupted one; None when there is none (yet)."""
-        if self._interrupted:
-            opened = self._interrupted.popleft()
-        elif self._search_remaining:
-            opened = self._start()
-        elif self._repeats_remaining and not self.waits_for_finalists:
-            if not enqueue_repeats(self.study, self.finalists(), repeats=self.config.repeats):
-                return None
-            opened = self._start()
-        else:
-            return None
-        self.open[opened.trial_id] = opened
+        opened = self.waiting.take() or self._start_next()
+        if opened is not None:
+            self.open[opened.trial_id] = opened
         return opened
+
+    def _start_next(self) -> OpenTrial | None:
+        waiting = [each.repeat_of is None for each in self.waiting]
+        if self._search_remaining > sum(waiting):
+            return self._start()
+        searching = any(waiting) or any(each.repeat_of is None for each in self.open.values())
+        if searching or self._repeats_remaining <= len(waiting):
+            return None
+        if not enqueue_repeats(self.study, self.finalists(), repeats=self.config.repeats):
+            return None
+        return self._start()
 
     def finalists(self) -> list[Ended]:
         """The best configurations of the search, best first, that are trained again."""
@@ -153,15 +158,22 @@ class Ledger:
             opened.stopped = self._early_stop(opened, report["epoch"])
         return report["done"] or opened.stopped is not None
 
-    def finish(self, trial_id: str, *, error: str | None = None) -> Ended:
-        """Write how a trial ended and tell the study, exactly once.
+    def lose(self, trial_id: str) -> Ended | None:
+        """The process of a trial has died: let the trial wait, or end it if that is too often."""
+        opened = self.open[trial_id]
+        opened.deaths += 1
+        if opened.stopped is None:
+            if opened.deaths <= self.config.max_retries:
+                self.waiting.put(self.open.pop(trial_id))
+                return None
+            times = f"{opened.deaths} times in a row" if opened.deaths > 1 else "once"
+            opened.stopped = "failed", f"the trial's process died {times}, without an epoch between"
+        return self.finish(trial_id)
 
-        Args:
-            trial_id: the trial.
-            error: what ended it from outside, such as the death of its process.
-        """
+    def finish(self, trial_id: str) -> Ended:
+        """Write how a trial ended and tell the study, exactly once."""
         opened = self.open.pop(trial_id)
-        state, reason = self._outcome(opened, error)
+        state, reason = self._outcome(opened)
         append_rows(self.rows_path, [ended_row(opened, self.config, self.objective, state, reason)])
         self.tell(opened, state, reason)
         metrics = (opened.report or {}).get("best_metrics", {})
@@ -212,9 +224,13 @@ class Ledger:
 
     def stop_all(self, reason: str) -> None:
         """End the search early: open trials end as pruned when they are finished next."""
+        waiting = self.waiting.clear()
+        self.open |= {opened.trial_id: opened for opened in waiting}
         for opened in self.open.values():
             if opened.stopped is None:
                 opened.stopped = ("pruned" if opened.report else "failed", reason)
+        for opened in waiting:
+            self.finish(opened.trial_id)
 
     def _start(self) -> OpenTrial:
         number = len(self.study.get_trials(deepcopy=False, states=ASKED))
@@ -255,13 +271,14 @@ class Ledger:
         opened.validations.append(metrics)
         opened.reported_epoch = report["epoch"]
         opened.report = report
+        opened.deaths = 0
 
-    def _outcome(self, opened: OpenTrial, error: str | None) -> tuple[State, str | None]:
+    def _outcome(self, opened: OpenTrial) -> tuple[State, str | None]:
         if opened.stopped:
             return opened.stopped
         if opened.report and opened.report["done"]:
             return "complete", None
-        return "failed", error or "ended without a report"
+        return "failed", "ended without a report"
 
     def tell(self, opened: OpenTrial, state: State, reason: str | None) -> None:
         """Tell the study how a trial ended, with what is known of it as user attributes."""

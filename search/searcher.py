@@ -68,11 +68,13 @@ class Desk:
 
         return self._unless_halted(action, otherwise=True)
 
-    def finish(self, tune_id: str, *, error: str | None) -> None:
+    def finish(self, tune_id: str, *, died: bool) -> None:
         """Write the end of a trial; one that a halt ended is left to be taken up again."""
 
         def action() -> None:
-            self.on_end(self.ledger.finish(self.trial_ids.pop(tune_id), error=error))
+            end = self.ledger.lose if died else self.ledger.finish
+            if ended := end(self.trial_ids.pop(tune_id)):
+                self.on_end(ended)
 
         self._unless_halted(action, otherwise=None)
 
@@ -106,8 +108,7 @@ class LedgerSearcher(Searcher):
         opened = desk.ask(trial_id)
         if opened is None:
             finished: str = Searcher.FINISHED
-            waits = desk.halted is None and desk.ledger.waits_for_finalists
-            return None if waits else finished
+            return None if desk.halted is None and desk.ledger.waits else finished
         return {
             "job": self._job,
             "trial": {
@@ -120,9 +121,8 @@ class LedgerSearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Write the end of a trial."""
-        reason = "the trial's process died more often than it may be retried" if error else None
-        self._desk.finish(trial_id, error=reason)
+        """Write the end of a trial, or let it wait if its process has died."""
+        self._desk.finish(trial_id, died=error)
 
     def save(self, checkpoint_path: str) -> None:
         """Do nothing: the ledger is in the run's folder."""

@@ -63,6 +63,8 @@ class OpenTrial(TrialRecord):
     reported_epoch: int = 0
     told_epoch: int = 0
     stopped: tuple[State, str] | None = None
+    #: how often its process has died since its last report
+    deaths: int = 0
 
 
 def started_row(opened: TrialRecord, config: SearchConfig) -> dict[str, Any]:

@@ -18,62 +18,17 @@ from analysis.run import open_run
 from models.objective import METRICS
 from search import ledger as ledger_module
 from search import trial_files, trial_rows
-from search.config import EarlyStopping, SearchConfig
+from search.config import EarlyStopping
 from search.driver import AllTrialsFailedError, run_search
 from search.ledger import Ledger
 from search.photos import SearchPhotos
 from search.progress import Progress
-from search.run_folder import RunFolder, read_rows
-from search.study import open_study
-
-EPOCHS = 3
-WINDOWS = 2
+from search.run_folder import read_rows
+from tests.search.ledgers import EPOCHS, WINDOWS, make_config, make_report, open_ledger
 
 
 class Killed(BaseException):
     """Stands for SIGKILL: nothing after it runs."""
-
-
-def _config(**changes: Any) -> SearchConfig:
-    values = {"name": "run", "trials": 4, "max_epochs": EPOCHS, "known_points": False}
-    stopping = EarlyStopping(enabled=False)
-    return SearchConfig(**{"early_stopping": stopping, **values, **changes})  # type: ignore[arg-type]
-
-
-def _open(path: Path, config: SearchConfig) -> Ledger:
-    run = RunFolder(path / config.name)
-    if not run.path.exists():
-        run.create(config.to_dict(), command=["chromatune", "search"])
-    return Ledger(run, open_study(run, config), config)
-
-
-def _report(
-    epoch: int, *, value: float = 5.0, grey_skill: float = 0.1, best: int = 1
-) -> dict[str, Any]:
-    metrics = {**dict.fromkeys(METRICS, 1.0), "ab_swd": value, "grey_skill": grey_skill}
-    return {
-        "epoch": epoch,
-        "step": 10 * epoch,
-        "images": 160 * epoch,
-        "seconds": 1.5 * epoch,
-        "windows": [
-            {
-                "step": 10 * (epoch - 1) + 5 * (i + 1),
-                "epoch": epoch - 1 + (i + 1) / WINDOWS,
-                "images": 80 * i,
-                "seconds": 1.0,
-                "reconstruction": 0.1,
-                "adversarial": 0.7,
-            }
-            for i in range(WINDOWS)
-        ],
-        "metrics": metrics,
-        "feasible": grey_skill > 0,
-        "best_epoch": best,
-        "best_metrics": metrics,
-        "done": epoch >= EPOCHS,
-        "device": "cpu",
-    }
 
 
 def _rows(ledger: Ledger) -> dict[str, dict[str, Any]]:
@@ -85,14 +40,14 @@ def _run_to_end(ledger: Ledger, value: float = 5.0) -> list[str]:
     ids = []
     while opened := ledger.ask():
         for epoch in range(opened.reported_epoch + 1, EPOCHS + 1):
-            ledger.report(opened.trial_id, _report(epoch, value=value + opened.trial.number))
+            ledger.report(opened.trial_id, make_report(epoch, value=value + opened.trial.number))
         ledger.finish(opened.trial_id)
         ids.append(opened.trial_id)
     return ids
 
 
 def test_a_complete_trial_is_told_its_best_value(tmp_path: Path) -> None:
-    ledger = _open(tmp_path, _config(trials=1))
+    ledger = open_ledger(tmp_path, make_config(trials=1))
     assert _run_to_end(ledger) == ["0000"]
     (trial,) = ledger.study.trials
     assert trial.state is TrialState.COMPLETE
@@ -110,14 +65,14 @@ def test_a_complete_trial_is_told_its_best_value(tmp_path: Path) -> None:
 
 
 def test_an_early_stop_is_pruned_with_its_last_value(tmp_path: Path) -> None:
-    config = _config(trials=4, early_stopping=EarlyStopping(grace_epochs=1, reduction_factor=2))
-    ledger = _open(tmp_path, config)
+    config = make_config(trials=4, early_stopping=EarlyStopping(grace_epochs=1, reduction_factor=2))
+    ledger = open_ledger(tmp_path, config)
     stopped = []
     for value in (1.0, 2.0, 3.0, 4.0):
         opened = ledger.ask()
         assert opened is not None
         for epoch in range(1, EPOCHS + 1):
-            if ledger.report(opened.trial_id, _report(epoch, value=value + epoch)):
+            if ledger.report(opened.trial_id, make_report(epoch, value=value + epoch)):
                 break
         stopped.append(ledger.finish(opened.trial_id))
     assert [ended.state for ended in stopped] == ["complete", "pruned", "pruned", "pruned"]
@@ -132,13 +87,13 @@ def test_an_early_stop_is_pruned_with_its_last_value(tmp_path: Path) -> None:
     ("report", "words"),
     [
         ({"failed": "non-finite loss: total was nan at step 7"}, "total was nan at step 7"),
-        (_report(1, value=math.nan), "ab_swd was nan"),
+        (make_report(1, value=math.nan), "ab_swd was nan"),
     ],
 )
 def test_failures_are_told_as_failed_with_the_reason(
     tmp_path: Path, report: dict[str, Any], words: str
 ) -> None:
-    ledger = _open(tmp_path, _config(trials=1))
+    ledger = open_ledger(tmp_path, make_config(trials=1))
     opened = ledger.ask()
     assert opened is not None
     assert ledger.report(opened.trial_id, report)
@@ -154,18 +109,8 @@ def test_failures_are_told_as_failed_with_the_reason(
         json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} in the rows"))
 
 
-def test_a_dead_process_is_a_failure_and_the_search_goes_on(tmp_path: Path) -> None:
-    ledger = _open(tmp_path, _config(trials=2))
-    opened = ledger.ask()
-    assert opened is not None
-    ledger.report(opened.trial_id, _report(1))
-    ended = ledger.finish(opened.trial_id, error="the trial's process died")
-    assert (ended.state, ended.reason) == ("failed", "the trial's process died")
-    assert _run_to_end(ledger) == ["0001"]
-
-
 def test_a_search_in_which_every_trial_failed_ends_with_the_reason(tmp_path: Path) -> None:
-    ledger = _open(tmp_path, _config(trials=2))
+    ledger = open_ledger(tmp_path, make_config(trials=2))
     while opened := ledger.ask():
         ledger.report(opened.trial_id, {"failed": "out of memory"})
         ledger.finish(opened.trial_id)
@@ -175,12 +120,12 @@ def test_a_search_in_which_every_trial_failed_ends_with_the_reason(tmp_path: Pat
 
 
 def test_feasible_beats_better_but_infeasible(tmp_path: Path) -> None:
-    ledger = _open(tmp_path, _config(trials=2))
+    ledger = open_ledger(tmp_path, make_config(trials=2))
     for value, grey_skill in ((9.0, 0.1), (1.0, -0.1)):
         opened = ledger.ask()
         assert opened is not None
         for epoch in range(1, EPOCHS + 1):
-            ledger.report(opened.trial_id, _report(epoch, value=value, grey_skill=grey_skill))
+            ledger.report(opened.trial_id, make_report(epoch, value=value, grey_skill=grey_skill))
         ledger.finish(opened.trial_id)
     assert ledger.best is not None
     assert ledger.best.trial_id == "0000"
@@ -188,11 +133,11 @@ def test_feasible_beats_better_but_infeasible(tmp_path: Path) -> None:
 
 
 def test_a_time_budget_ends_open_trials_as_pruned(tmp_path: Path) -> None:
-    ledger = _open(tmp_path, _config(trials=2))
+    ledger = open_ledger(tmp_path, make_config(trials=2))
     first, second = ledger.ask(), ledger.ask()
     assert first is not None
     assert second is not None
-    ledger.report(first.trial_id, _report(1))
+    ledger.report(first.trial_id, make_report(1))
     ledger.stop_all("stopped by the time budget of 10 s")
     assert ledger.finish(first.trial_id).state == "pruned"
     assert ledger.finish(second.trial_id).state == "failed"
@@ -200,25 +145,25 @@ def test_a_time_budget_ends_open_trials_as_pruned(tmp_path: Path) -> None:
 
 
 def test_a_repeated_report_is_recorded_once(tmp_path: Path) -> None:
-    ledger = _open(tmp_path, _config(trials=1))
+    ledger = open_ledger(tmp_path, make_config(trials=1))
     opened = ledger.ask()
     assert opened is not None
     for epoch in (1, 2, 2, 1, 3):
-        ledger.report(opened.trial_id, _report(epoch))
+        ledger.report(opened.trial_id, make_report(epoch))
     ledger.finish(opened.trial_id)
     rows = read_rows(ledger.run.trial_folder("0000") / "validation.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2, 3]
 
 
 def test_a_half_written_row_is_cut_before_more_is_appended(tmp_path: Path) -> None:
-    ledger = _open(tmp_path, _config(trials=2))
+    ledger = open_ledger(tmp_path, make_config(trials=2))
     opened = ledger.ask()
     assert opened is not None
-    ledger.report(opened.trial_id, _report(1))
+    ledger.report(opened.trial_id, make_report(1))
     for name in ("trials.jsonl", "trials/0000/curves.jsonl", "trials/0000/validation.jsonl"):
         with (ledger.run.path / name).open("a") as file:
             file.write('{"trial_id": "00')
-    again = _open(tmp_path, _config(trials=2))
+    again = open_ledger(tmp_path, make_config(trials=2))
     assert _run_to_end(again) == ["0000", "0001"]
     assert [row["state"] for row in _rows(again).values()] == ["complete", "complete"]
     curves = read_rows(again.run.trial_folder("0000") / "curves.jsonl")
@@ -263,12 +208,12 @@ def test_killed_at_any_write_the_books_are_true_again_after_resuming(
 ) -> None:
     """Kill 40 times, at one of the first 60 writes: no trial is lost, doubled or left running."""
     rng = random.Random(0)
-    config = _config(trials=3)
+    config = make_config(trials=3)
     for case in range(40):
         folder = tmp_path / str(case)
         kill_at(rng.randint(3, 60), half=rng.random() < 0.5)
         with contextlib.suppress(Killed):
-            _run_to_end(_open(folder, config))
+            _run_to_end(open_ledger(folder, config))
         kill_at(-1, half=False)
         if not (folder / "run" / "config.json").exists():
             continue
@@ -277,7 +222,7 @@ def test_killed_at_any_write_the_books_are_true_again_after_resuming(
             for row in read_rows(folder / "run" / "trials.jsonl")
             if row["state"] != "running"
         }
-        again = _open(folder, config)
+        again = open_ledger(folder, config)
         assert finished_before.isdisjoint(_run_to_end(again))
         rows = _rows(again)
         assert [row["state"] for row in rows.values()] == ["complete"] * 3
@@ -297,9 +242,9 @@ def test_killed_at_any_write_the_books_are_true_again_after_resuming(
 
 
 def test_configurations_that_differ_in_the_seed_only_share_their_id(tmp_path: Path) -> None:
-    ledger = _open(
+    ledger = open_ledger(
         tmp_path,
-        _config(
+        make_config(
             trials=3,
             space={
                 name: {"low": 8, "high": 8}
@@ -322,35 +267,37 @@ def test_configurations_that_differ_in_the_seed_only_share_their_id(tmp_path: Pa
 
 def test_finalists_train_again_with_fresh_seeds_and_are_never_pruned(tmp_path: Path) -> None:
     stopping = EarlyStopping(grace_epochs=1, reduction_factor=2)
-    config = _config(trials=4, finalists=2, repeats=2, early_stopping=stopping)
-    ledger = _open(tmp_path, config)
+    config = make_config(trials=4, finalists=2, repeats=2, early_stopping=stopping)
+    ledger = open_ledger(tmp_path, config)
     assert ledger.remaining == ledger.total == 8
     first = ledger.ask()
     assert first is not None
     others = [ledger.ask() for _ in range(3)]
     # All search trials run: nothing to hand out, but the search is not over.
     assert ledger.ask() is None
-    assert ledger.waits_for_finalists
+    assert ledger.waits
     for opened, value in zip([first, *others], (3.0, 1.0, 2.0, 9.0), strict=True):
         assert opened is not None
         for epoch in range(1, EPOCHS + 1):
-            report = _report(epoch, value=value)
+            report = make_report(epoch, value=value)
             opened.stopped = None  # all of them complete, so that there is a choice
             ledger.report(opened.trial_id, report)
             opened.stopped = None
         ledger.finish(opened.trial_id)
     assert [ended.trial_id for ended in ledger.finalists()] == ["0001", "0002"]
     # Killed here: the repeats are asked once all the same.
-    ledger = _open(tmp_path, config)
+    ledger = open_ledger(tmp_path, config)
     repeats = []
     while opened := ledger.ask():
         assert opened.repeat_of is not None
         for epoch in range(1, EPOCHS + 1):
-            assert ledger.report(opened.trial_id, _report(epoch, value=50.0)) == (epoch == EPOCHS)
+            assert ledger.report(opened.trial_id, make_report(epoch, value=50.0)) == (
+                epoch == EPOCHS
+            )
         repeats.append(opened)
         ledger.finish(opened.trial_id)
         if len(repeats) == 2:
-            ledger = _open(tmp_path, config)
+            ledger = open_ledger(tmp_path, config)
     assert sorted(str(one.repeat_of) for one in repeats) == ["0001", "0001", "0002", "0002"]
     rows = _rows(ledger)
     assert len({row["seed"] for row in rows.values()}) == 8
@@ -364,30 +311,30 @@ def test_finalists_train_again_with_fresh_seeds_and_are_never_pruned(tmp_path: P
 
 
 def test_a_search_ends_when_nothing_better_comes(tmp_path: Path) -> None:
-    ledger = _open(tmp_path, _config(trials=20, patience_trials=3))
+    ledger = open_ledger(tmp_path, make_config(trials=20, patience_trials=3))
     ended = 0
     while opened := ledger.ask():
         for epoch in range(1, EPOCHS + 1):
-            ledger.report(opened.trial_id, _report(epoch, value=5.0 + opened.trial.number))
+            ledger.report(opened.trial_id, make_report(epoch, value=5.0 + opened.trial.number))
         ledger.finish(opened.trial_id)
         ended += 1
     assert ended == 4
     assert "3 trials" in (ledger.search_ended or "")
-    assert _open(tmp_path, _config(trials=20, patience_trials=3)).ask() is None
+    assert open_ledger(tmp_path, make_config(trials=20, patience_trials=3)).ask() is None
 
 
 def test_second_objectives_are_told_together_and_stop_nothing_early(tmp_path: Path) -> None:
-    config = _config(
+    config = make_config(
         trials=3,
         second_objectives=("grey_skill",),
         early_stopping=EarlyStopping(grace_epochs=1, reduction_factor=2),
     )
-    ledger = _open(tmp_path, config)
+    ledger = open_ledger(tmp_path, config)
     for value, skill in ((1.0, 0.1), (2.0, 0.3), (3.0, 0.2)):
         opened = ledger.ask()
         assert opened is not None
         for epoch in range(1, EPOCHS + 1):
-            report = _report(epoch, value=value, grey_skill=skill)
+            report = make_report(epoch, value=value, grey_skill=skill)
             assert ledger.report(opened.trial_id, report) is (epoch == EPOCHS)
         assert ledger.finish(opened.trial_id).state == "complete"
     study = ledger.study
@@ -396,7 +343,7 @@ def test_second_objectives_are_told_together_and_stop_nothing_early(tmp_path: Pa
     assert [trial.number for trial in study.best_trials] == [0, 1]
     assert [direction.name for direction in study.directions] == ["MINIMIZE", "MAXIMIZE"]
     # Resumed, the study is the same and the next trial is drawn from what was learnt.
-    again = _open(tmp_path, config)
+    again = open_ledger(tmp_path, config)
     assert list(again.ended) == ["0000", "0001", "0002"]
     board = build_leaderboard(open_run(ledger.run.path))
     on_front = dict(zip(board["trial_id"], board["pareto_front"], strict=True))
@@ -405,10 +352,10 @@ def test_second_objectives_are_told_together_and_stop_nothing_early(tmp_path: Pa
 
 
 def test_a_second_objective_that_is_not_finite_fails_the_trial(tmp_path: Path) -> None:
-    ledger = _open(tmp_path, _config(trials=1, second_objectives=("grey_skill",)))
+    ledger = open_ledger(tmp_path, make_config(trials=1, second_objectives=("grey_skill",)))
     opened = ledger.ask()
     assert opened is not None
-    assert ledger.report(opened.trial_id, _report(1, grey_skill=math.nan))
+    assert ledger.report(opened.trial_id, make_report(1, grey_skill=math.nan))
     ended = ledger.finish(opened.trial_id)
     assert (ended.state, ended.reason) == ("failed", "grey_skill was nan after an epoch")
 
@@ -421,12 +368,12 @@ def test_only_the_best_complete_trials_keep_their_optimizers(
         ledger_module, "drop_optimizers", lambda folder: slimmed.append(folder.name)
     )
     monkeypatch.setattr(ledger_module, "KEPT_OPTIMIZERS", 2)
-    ledger = _open(tmp_path, _config(trials=6))
+    ledger = open_ledger(tmp_path, make_config(trials=6))
     for value in (3.0, 1.0, 2.0, 4.0, 0.5):
         opened = ledger.ask()
         assert opened is not None
         for epoch in range(1, EPOCHS + 1):
-            ledger.report(opened.trial_id, _report(epoch, value=value))
+            ledger.report(opened.trial_id, make_report(epoch, value=value))
         ledger.finish(opened.trial_id)
     assert slimmed == ["0000", "0003", "0002"]
     opened = ledger.ask()
@@ -437,13 +384,13 @@ def test_only_the_best_complete_trials_keep_their_optimizers(
 
 
 def test_the_sample_grid_in_the_study_takes_no_space(tmp_path: Path) -> None:
-    ledger = _open(tmp_path, _config(trials=1))
+    ledger = open_ledger(tmp_path, make_config(trials=1))
     opened = ledger.ask()
     assert opened is not None
     samples = ledger.run.trial_folder(opened.trial_id) / "samples.png"
     samples.write_bytes(b"picture")
     for epoch in range(1, EPOCHS + 1):
-        ledger.report(opened.trial_id, _report(epoch))
+        ledger.report(opened.trial_id, make_report(epoch))
     ledger.finish(opened.trial_id)
     (artifact,) = ledger.run.artifacts_path.iterdir()
     assert artifact.read_bytes() == b"picture"

@@ -1,0 +1,57 @@
+"""Ledgers without Ray, and the reports that their trials might give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from models.objective import METRICS
+from search.config import EarlyStopping, SearchConfig
+from search.ledger import Ledger
+from search.run_folder import RunFolder
+from search.study import open_study
+
+EPOCHS = 3
+WINDOWS = 2
+
+
+def make_config(**changes: Any) -> SearchConfig:
+    values = {"name": "run", "trials": 4, "max_epochs": EPOCHS, "known_points": False}
+    stopping = EarlyStopping(enabled=False)
+    return SearchConfig(**{"early_stopping": stopping, **values, **changes})  # type: ignore[arg-type]
+
+
+def open_ledger(path: Path, config: SearchConfig) -> Ledger:
+    run = RunFolder(path / config.name)
+    if not run.path.exists():
+        run.create(config.to_dict(), command=["chromatune", "search"])
+    return Ledger(run, open_study(run, config), config)
+
+
+def make_report(
+    epoch: int, *, value: float = 5.0, grey_skill: float = 0.1, best: int = 1
+) -> dict[str, Any]:
+    metrics = {**dict.fromkeys(METRICS, 1.0), "ab_swd": value, "grey_skill": grey_skill}
+    return {
+        "epoch": epoch,
+        "step": 10 * epoch,
+        "images": 160 * epoch,
+        "seconds": 1.5 * epoch,
+        "windows": [
+            {
+                "step": 10 * (epoch - 1) + 5 * (i + 1),
+                "epoch": epoch - 1 + (i + 1) / WINDOWS,
+                "images": 80 * i,
+                "seconds": 1.0,
+                "reconstruction": 0.1,
+                "adversarial": 0.7,
+            }
+            for i in range(WINDOWS)
+        ],
+        "metrics": metrics,
+        "feasible": grey_skill > 0,
+        "best_epoch": best,
+        "best_metrics": metrics,
+        "done": epoch >= EPOCHS,
+        "device": "cpu",
+    }
