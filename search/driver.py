@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.device import gpu_memory
-from search import cluster
+from search import cluster, interrupts
 from search.config import SearchConfig
 from search.halts import SearchHaltedError, describe
 from search.keeper import start_keeper
@@ -204,7 +204,9 @@ def _tune(
         ),
     )
     try:
-        tuner.fit()
+        # An interrupt in the midst of a logger's work would leave a lock that its end needs.
+        with interrupts.deferred():
+            tuner.fit()
     except OSError as error:
         # Tune's own files lie in the run's folder too.
         raise SearchHaltedError(describe(error)) from error

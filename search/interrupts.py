@@ -1,16 +1,19 @@
 """Ctrl-C and SIGTERM: both end a command at once, and neither can get lost on the way.
 
 A KeyboardInterrupt that is raised inside a callback of a C library or a destructor is swallowed
-there. So the wish is remembered, and long-running loops ask for it.
+there, and one that is raised while a library holds a lock may leave it locked for ever. So the wish
+is remembered, and long-running loops ask for it.
 """
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 _requested = False
+_deferred = False
 
 
 def install() -> None:
@@ -27,7 +30,21 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Let the first signal wait for the next `check`; a second one does not wait."""
+    global _deferred
+    check()
+    _deferred = True
+    try:
+        yield
+    finally:
+        _deferred = False
+    check()
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
     global _requested
-    _requested = True
-    raise KeyboardInterrupt
+    again, _requested = _requested, True
+    if again or not _deferred:
+        raise KeyboardInterrupt
