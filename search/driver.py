@@ -169,10 +169,10 @@ def _tune(
         on_report=progress.on_report,
         on_end=progress.on_end,
     )
-    started = time.monotonic()
+    started, budget = time.monotonic(), config.time_budget_sec
 
+    # Tune pickles this into the run's folder: it must not hold `config`, which may hold a password.
     def should_end() -> str | None:
-        budget = config.time_budget_sec
         if budget is not None and time.monotonic() - started > budget:
             return f"stopped by the time budget of {budget:g} s"
         return None

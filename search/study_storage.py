@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DATABASES = ("postgresql", "mysql", "sqlite")
 CONNECT_TIMEOUT_SEC = 10
+#: the drivers that the extra `database` installs; SQLAlchemy's defaults are others
+DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 
 
 def check_address(address: str) -> None:
@@ -92,6 +94,7 @@ def _open_database(address: str) -> BaseStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     url = _parse(address)
+    url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
     options: dict[str, Any] = {"pool_pre_ping": True}
     if url.get_backend_name() != "sqlite":
         options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_SEC}

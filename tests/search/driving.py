@@ -65,7 +65,9 @@ def finish(cwd: Path, cache: Path) -> None:
     assert process.returncode == 0, error
 
 
-def check(run: Path, finished_before: dict[str, dict[str, object]]) -> None:
+def check(
+    run: Path, finished_before: dict[str, dict[str, object]], *, storage: str | None = None
+) -> None:
     rows: dict[str, list[dict[str, object]]] = {}
     for row in read_rows(run / "trials.jsonl"):
         rows.setdefault(str(row["trial_id"]), []).append(row)
@@ -79,10 +81,10 @@ def check(run: Path, finished_before: dict[str, dict[str, object]]) -> None:
         steps = [row["step"] for row in read_rows(run / "trials" / trial_id / "curves.jsonl")]
         assert steps == sorted(set(steps))
         assert steps[-1] == history[-1]["steps"]
-    storage = optuna.storages.JournalStorage(
+    journal = optuna.storages.JournalStorage(
         optuna.storages.journal.JournalFileBackend(str(run / "study.journal"))
     )
-    trials = optuna.load_study(study_name="killed", storage=storage).trials
+    trials = optuna.load_study(study_name="killed", storage=storage or journal).trials
     assert len(trials) == TRIALS
     assert all(trial.state.is_finished() for trial in trials)
     assert read_json(run / "run.json")["status"] == "finished"
