@@ -68,7 +68,7 @@ def measure(
             batch_size=batch_size,
             precision=precision,
         )
-        steps[precision] = _our_step(settings, L_N1HW, ab_N2HW)
+        steps[precision] = our_step(settings, L_N1HW, ab_N2HW)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for repetition in range(repetitions + 1):
         for name, step in steps.items():
@@ -86,7 +86,7 @@ def measure(
     }
 
 
-def _our_step(settings: TrainingSettings, L_N1HW: Tensor, ab_N2HW: Tensor) -> Callable[[], None]:
+def our_step(settings: TrainingSettings, L_N1HW: Tensor, ab_N2HW: Tensor) -> Callable[[], None]:
     """A step as the training loop does it: batch placed, both networks trained, average moved."""
     compute = resolve_compute("cpu", settings.precision)
     pair = AdversarialPair(settings, compute)

@@ -80,12 +80,12 @@ def train(cache: PhotoCache, *, seed: int, photos: int, epochs: int) -> list[dic
             pass
         row: dict[str, Any] = {"seed": seed, "epoch": epoch}
         for name, network in networks.items():
-            row[name] = validate(network, _held_out(cache, split), device=compute.device)
+            row[name] = validate(network, held_out(cache, split), device=compute.device)
         rows.append(row)
     return rows
 
 
-def _held_out(cache: PhotoCache, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+def held_out(cache: PhotoCache, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
     for start in range(0, min(128, len(split.validation)), 32):
         yield load_batch(cache, split.validation[start : start + 32])
 
