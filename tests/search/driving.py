@@ -81,13 +81,15 @@ def check(
         steps = [row["step"] for row in read_rows(run / "trials" / trial_id / "curves.jsonl")]
         assert steps == sorted(set(steps))
         assert steps[-1] == history[-1]["steps"]
-    journal = optuna.storages.JournalStorage(
-        optuna.storages.journal.JournalFileBackend(str(run / "study.journal"))
-    )
-    trials = optuna.load_study(study_name="killed", storage=storage or journal).trials
+    trials = optuna.load_study(study_name="killed", storage=storage or _journal(run)).trials
     assert len(trials) == TRIALS
     assert all(trial.state.is_finished() for trial in trials)
     assert read_json(run / "run.json")["status"] == "finished"
+
+
+def _journal(run: Path) -> optuna.storages.JournalStorage:
+    backend = optuna.storages.journal.JournalFileBackend(str(run / "study.journal"))
+    return optuna.storages.JournalStorage(backend)
 
 
 def ended(run: Path) -> dict[str, dict[str, object]]:
