@@ -22,9 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ray import tune
-
-from models.objective import METRICS
+from benchmarks.sleeping_trial import SleepingTrainable
 from search.config import EarlyStopping, SearchConfig
 from search.driver import run_search
 from search.ledger import Ledger
@@ -35,37 +33,6 @@ from search.study import enqueue_points, open_study
 
 SLOTS = 2
 ROOT = Path(__file__).parents[1]
-
-
-class SleepingTrainable(tune.Trainable):
-    """A trial that sleeps a second and reports plausible numbers."""
-
-    def setup(self, config: dict[str, Any]) -> None:
-        """Keep nothing."""
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take the next trial on the same actor."""
-        return True
-
-    def step(self) -> dict[str, Any]:
-        """Return the report of a complete trial."""
-        started = time.monotonic()
-        time.sleep(1.0)
-        metrics = dict.fromkeys(METRICS, 1.0)
-        report = {
-            "epoch": 1,
-            "step": 1,
-            "images": 16,
-            "seconds": time.monotonic() - started,
-            "windows": [],
-            "metrics": metrics,
-            "feasible": True,
-            "best_epoch": 1,
-            "best_metrics": metrics,
-            "done": True,
-            "device": "cpu",
-        }
-        return {"report": report, "done": True}
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ from search.config import SearchConfig
 from search.health import diagnose
 from search.recovery import recover
 from search.run_folder import RunFolder, append_rows, utc_now, write_json
-from search.study import ASKED, distributions, enqueue_repeats, sampler_for, trial_id_of
+from search.sampler import sampler_for
+from search.study import distributions, enqueue_repeats, trial_id_of
 from search.trial_files import append_report
 from search.trial_rows import ATTRIBUTES, OpenTrial, State, ended_row, started_row
 from search.waiting import WaitingTrials
@@ -233,8 +234,8 @@ class Ledger:
             self.finish(opened.trial_id)
 
     def _start(self) -> OpenTrial:
-        number = len(self.study.get_trials(deepcopy=False, states=ASKED))
-        self.study.sampler = sampler_for(self.config, number)
+        number = len(self.ended) + len(self.open) + len(self.waiting)
+        self.study.sampler = sampler_for(self.config, number, self.distributions)
         trial = self.study.ask(fixed_distributions=self.distributions)
         opened = self.opened(trial, trial.params, started_at=utc_now())
         folder = self.run.trial_folder(opened.trial_id)

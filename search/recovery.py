@@ -9,7 +9,8 @@ from optuna.trial import Trial
 
 from models.objective import METRICS
 from search.run_folder import append_rows, cut_rows, read_rows, utc_now, write_json
-from search.study import ASKED, sampler_for, suggest, trial_id_of
+from search.sampler import sampler_for
+from search.study import ASKED, suggest, trial_id_of
 from search.trial_files import take_up_rows
 from search.trial_rows import OpenTrial, started_row
 
@@ -44,7 +45,7 @@ def recover(ledger: Ledger) -> list[OpenTrial]:
 def _take_up(
     ledger: Ledger, frozen: optuna.trial.FrozenTrial, row: dict[str, Any] | None
 ) -> OpenTrial:
-    ledger.study.sampler = sampler_for(ledger.config, frozen.number)
+    ledger.study.sampler = sampler_for(ledger.config, frozen.number, ledger.distributions)
     trial = Trial(ledger.study, frozen._trial_id)
     started_at = row["started_at"] if row else utc_now()
     # Killed while it was asked for: what was drawn so far stays, the rest is drawn now.

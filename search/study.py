@@ -1,4 +1,4 @@
-"""The Optuna study of a search: storage, sampler, pruner and start points."""
+"""The Optuna study of a search: storage, pruner and start points."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from optuna.distributions import (
 )
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
-from optuna.samplers import TPESampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
@@ -58,22 +57,6 @@ def open_study(run: RunFolder, config: SearchConfig) -> Study:
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names(list(objectives))
     return study
-
-
-def sampler_for(config: SearchConfig, trial_number: int) -> TPESampler:
-    """The sampler that draws trial `trial_number`.
-
-    Seeded by the trial's number, so that a resumed search draws what an uninterrupted one would.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(
-            # Optuna's advice; with several objectives the parameters are drawn one by one.
-            multivariate=not config.second_objectives,
-            # Trials that still run count as bad, so that parallel slots do not ask the same point.
-            constant_liar=True,
-            seed=(config.seed * 1_000_003 + trial_number) % 2**32,
-        )
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:

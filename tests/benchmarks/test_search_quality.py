@@ -17,7 +17,8 @@ from benchmarks.search_quality.tables import Table, Training
 from benchmarks.search_quality.workers import simulate
 from search.config import SearchConfig
 from search.run_folder import RunFolder
-from search.study import open_study, sampler_for
+from search.sampler import sampler_for
+from search.study import open_study
 
 SMALL_TABLE = "nasbench201/cifar10"
 

@@ -18,7 +18,7 @@ from optuna.testing.pytest_storages import StorageTestCase
 
 from search.config import SearchConfig
 from search.run_folder import RunFolder
-from search.study import sampler_for
+from search.sampler import sampler_for
 from search.study_storage import open_storage
 
 pytestmark = pytest.mark.filterwarnings("default")

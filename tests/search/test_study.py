@@ -10,12 +10,12 @@ import pytest
 
 from search.config import SearchConfig
 from search.run_folder import RunFolder
+from search.sampler import sampler_for
 from search.study import (
     distributions,
     enqueue_points,
     known_points,
     open_study,
-    sampler_for,
 )
 
 

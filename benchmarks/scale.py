@@ -1,0 +1,114 @@
+"""How the driver's cost grows with the number of trials, at few and at many slots.
+
+    python -m benchmarks.scale [--trials 5000] [--slots 2 64] [--json FILE]
+
+Trials that do nothing go through the whole driver: Ray, sampler, study, ledger, files. Slots are
+Ray's logical processors; each is a process. A window is so many trials before the number that is
+named; the first of all is left out, in which processes start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from benchmarks.sleeping_trial import TrivialTrainable
+from search.config import SearchConfig
+from search.driver import OBJECT_STORE_BYTES, run_search
+from search.ledger import Ended, Ledger
+from search.photos import SearchPhotos
+from search.progress import Progress
+from search.run_folder import RunFolder
+from search.study import open_study
+
+MARKS = (10, 50, 100, 200, 500, 1000, 2000, 3000, 4000, 5000)
+
+
+class Clock(Progress):
+    """Notes when trials end, and the driver's memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[float] = []
+        self.megabytes: list[float] = []
+
+    def on_end(self, ended: Ended) -> None:
+        """Note a trial's end."""
+        self.ends.append(time.monotonic())
+        self.megabytes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--trials", type=int, default=5000)
+    parser.add_argument("--slots", type=int, nargs="+", default=[2, 64])
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    results = {}
+    for slots in options.slots:
+        print(f"{slots} slots, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
+        results[slots] = measure(options.trials, slots)
+        for row in results[slots]:
+            print(
+                f"  {row['trials']:>5} trials: {row['ms_a_trial']:6.1f} ms a trial, "
+                f"at most {row['megabytes']:.0f} MB",
+                flush=True,
+            )
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def measure(trials: int, slots: int) -> list[dict[str, Any]]:
+    """Run so many trials; a row a mark."""
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = SearchConfig(
+            name="scale", trials=trials, max_epochs=1, concurrency=slots, image_size=32
+        )
+        run = RunFolder(folder / config.name)
+        run.create(config.to_dict(), command=[])
+        ledger = Ledger(run, open_study(run, config), config)
+        photos = SearchPhotos(caches={32: folder}, summary={})
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        ray.init(
+            "local",
+            num_cpus=slots,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            log_to_driver=False,
+        )
+        run_search(
+            run,
+            config,
+            ledger,
+            photos,
+            address=None,
+            progress=clock,
+            trainable=TrivialTrainable,
+        )
+    rows = []
+    for mark in MARKS:
+        first = max(slots, mark - 100 if mark > 200 else mark // 2)
+        if mark <= trials and mark - first >= 5:
+            seconds = clock.ends[mark - 1] - clock.ends[first - 1]
+            rows.append(
+                {
+                    "trials": mark,
+                    "ms_a_trial": seconds / (mark - first) * 1000,
+                    "megabytes": clock.megabytes[mark - 1],
+                }
+            )
+    return rows
+
+
+if __name__ == "__main__":
+    main()
