@@ -7,14 +7,16 @@ import os
 import signal
 import sys
 import time
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from models.device import gpu_memory
 from search import cluster, interrupts
 from search.config import SearchConfig
 from search.halts import SearchHaltedError, describe
+from search.head_watch import watch_head
 from search.keeper import start_keeper
 from search.ledger import Ledger
 from search.photos import SearchPhotos
@@ -63,18 +65,32 @@ def run_search(
             if slots.note:
                 progress.say(slots.note)
             job = _job(run, config, photos, slots)
-            keeper = None  # ends with its last handle, so this one stays until the search ends
-            if address is not None:
-                keeper, job["keeper"] = start_keeper(run.path / "trials", photos.caches)
-            # Ray prints what happens to machines of a cluster; standard output is not for that.
-            with progress.trials(ledger, slots), redirect_stdout(sys.stderr):
+            with ExitStack() as stack:
+                if address is not None:
+                    # It ends with its last handle, so this one stays until the search ends.
+                    keeper, job["keeper"] = start_keeper(run.path / "trials", photos.caches)
+                    stack.callback(lambda handle: None, keeper)
+                    head: str = ray.get_runtime_context().gcs_address
+                    stack.enter_context(watch_head(head, partial(_give_up, run, progress)))
+                stack.enter_context(progress.trials(ledger, slots))
+                # Ray prints what happens to machines of a cluster; that is not for standard output.
+                stack.enter_context(redirect_stdout(sys.stderr))
                 _tune(run, config, ledger, job, slots, progress, trainable)
-            del keeper
         finally:
             ray.shutdown()
     if ledger.ended and all(ended.state == "failed" for ended in ledger.ended.values()):
         reason = next(iter(ledger.ended.values())).reason
         raise AllTrialsFailedError(f"all {len(ledger.ended)} trials failed; the first: {reason}")
+
+
+def _give_up(run: RunFolder, progress: Progress, reason: str) -> NoReturn:
+    """End the process, which waits in vain for the head of its cluster, before Ray does."""
+    run.note_status("interrupted")
+    progress.say(
+        f"chromatune: the search halted: {reason}, then go on with: {resume_command(run.path)}"
+    )
+    sys.stderr.flush()
+    os._exit(1)
 
 
 #: settings of Ray and Torch that are read when these are imported, by the driver and by workers

@@ -28,10 +28,6 @@ class Cluster:
         self.place = place
         self.home = place / "home"
         self.home.mkdir()
-        # Short: the path of a socket has at most 107 characters.
-        self.session = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self.address = f"127.0.0.1:{server.getsockname()[1]}"
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
             "RAY_AUTH_MODE": "token",
@@ -44,13 +40,23 @@ class Cluster:
             "RAY_health_check_failure_threshold": "3",
         }
         self.nodes: dict[str, subprocess.Popen[bytes]] = {}
-        port = self.address.rpartition(":")[2]
+        self.n_nodes = 1
+        self.start_head()
+
+    def start_head(self) -> None:
+        """Start a head, the first or the next one: a new cluster, with the files of the old one."""
+        # Short: the path of a socket has at most 107 characters.
+        self.session = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        self.address = f"127.0.0.1:{port}"
         head = f"--head --port={port} --temp-dir={self.session} --num-cpus=0"
         self._start("head", f"{head} --include-dashboard=false", [])
 
     def add_node(self, *, cpus: int = 1) -> str:
         """Start a node and wait until it is there; return its name."""
-        number = len(self.nodes) + 1
+        self.n_nodes += 1
+        number = self.n_nodes
         name = f"node-{number}"
         # Addresses of their own, so that the driver joins the head and not the first that it finds.
         arguments = f"--address={self.address} --node-ip-address=127.0.0.{number}"
@@ -62,7 +68,7 @@ class Cluster:
 
     def _start(self, name: str, arguments: str, prefix: list[str]) -> None:
         folder = self.place / name
-        (folder / "tmp").mkdir(parents=True)
+        (folder / "tmp").mkdir(parents=True, exist_ok=True)
         output = folder / "output.txt"
         with output.open("w") as file:
             self.nodes[name] = subprocess.Popen(
@@ -98,10 +104,21 @@ class Cluster:
                 continue
         process.wait()
 
+    def kill_raylet(self, name: str) -> None:
+        """End a node's raylet, which holds its object store; its trials' processes find out."""
+        raylets = [
+            pid
+            for pid in _descendants(self.nodes[name].pid)
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "raylet"
+        ]
+        assert len(raylets) == 1
+        os.kill(raylets[0], signal.SIGKILL)
+
     def stop(self) -> None:
         """End all that was started; `ray stop` would end all Ray on this machine."""
-        for name in reversed(self.nodes):
+        for name in reversed(list(self.nodes)):
             self.kill(name)
+        self.nodes.clear()
         shutil.rmtree(self.session, ignore_errors=True)
 
     def search(self, arguments: str) -> subprocess.Popen[str]:

@@ -96,3 +96,53 @@ def test_trials_of_a_lost_node_go_on_elsewhere(cluster: Cluster) -> None:
 def test_nodes_are_lost_at_any_moment(cluster: Cluster, seed: int) -> None:
     rng = random.Random(seed)
     _lose_a_node(cluster, epochs=rng.randint(1, 5), pause_sec=rng.random())
+
+
+@pytest.mark.slow
+def test_a_lost_head_halts_the_search_which_resumes_on_another(cluster: Cluster) -> None:
+    cluster.add_node(cpus=2)
+    run = cluster.home / "runs" / "killed"
+    process = cluster.search(SEARCH)
+    try:
+        wait_for_rows(run, 2, process)
+        assert process.poll() is None, process.communicate()
+        cluster.kill("head")
+        _, error = process.communicate(timeout=PATIENCE_SEC)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert "the head of the cluster must answer" in error
+    assert "chromatune search --resume --name killed" in error
+    assert "Traceback" not in error
+    assert read_json(run / "run.json")["status"] == "interrupted"
+    before = ended(run)
+    cluster.stop()
+    cluster.start_head()
+    cluster.add_node(cpus=2)
+    process = cluster.search("search --resume --name killed")
+    try:
+        _, error = process.communicate(timeout=PATIENCE_SEC)
+    finally:
+        process.kill()
+    assert process.returncode == 0, error
+    check(run, before)
+
+
+@pytest.mark.slow
+def test_a_killed_object_store_is_a_lost_node(cluster: Cluster) -> None:
+    """Ray keeps its object store in the raylet: whoever kills it loses the node, and no trial."""
+    node = cluster.add_node(cpus=2)
+    run = cluster.home / "runs" / "killed"
+    process = cluster.search(SEARCH)
+    try:
+        wait_for_rows(run, 2, process)
+        assert process.poll() is None, process.communicate()
+        cluster.kill_raylet(node)
+        before = ended(run)
+        cluster.add_node(cpus=2)
+        _, error = process.communicate(timeout=PATIENCE_SEC)
+    finally:
+        process.kill()
+    assert process.returncode == 0, error
+    check(run, before)
+    assert {row["state"] for row in ended(run).values()} <= {"complete", "pruned"}

@@ -282,9 +282,10 @@ HOSTILE = {
 }
 
 
+@pytest.mark.parametrize("as_uri", [True, False])
 @pytest.mark.parametrize("name", [*HOSTILE, "trials.jsonl", "samples.png", "best.pt"])
 def test_a_hostile_copy_writes_nothing_elsewhere(
-    name: str, run: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+    name: str, as_uri: bool, run: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
@@ -303,7 +304,9 @@ def test_a_hostile_copy_writes_nothing_elsewhere(
     (tmp_path / "outside").write_text("mine")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     out = tmp_path / "out" / "bundle"
-    code = main(["export", copy.as_uri(), "--out", str(out), "--trial", trial])
+    where = copy.as_uri() if as_uri else str(copy)
+    assert main(["export", where, "--out", str(tmp_path / "out" / "best")]) in (0, 2)
+    code = main(["export", where, "--out", str(out), "--trial", trial])
     assert code in (0, 2)
     assert b"Traceback" not in capsysbinary.readouterr().err
     new = {path for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "out")}
