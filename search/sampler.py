@@ -2,7 +2,7 @@
 
 TPE models all trials at each draw, so that a draw of a search of thousands takes longer than all
 the rest of a trial's bookkeeping. What it needs is the best trials, which it draws near to, and a
-picture of where the others lie; of those a thousand are as good as five thousand.
+picture of where the others lie; of those some hundred are nearly as good as thousands.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from optuna.trial import FrozenTrial, TrialState
 from search.config import SearchConfig
 
 #: at so many trials TPE begins to see only some
-LIMIT = 1000
+LIMIT = 300
 #: the best are always seen: TPE draws near to the best 25 at most
-BEST = 100
+BEST = 50
 
 #: how good the finished trials of a study are, see `_rank`
 _Ranks = dict[int, tuple[int, float, float]]
