@@ -5,8 +5,8 @@
 Trials follow learning curves that a random search recorded on real photos (`recorded_curves.json`),
 with noise, and epochs that last as long as the curve's networks are large. Early stopping is that
 of a search by default. The driver does one thing at a time, in the order of arrival, and takes
-`report-ms` for a report and `trial-ms` more for the end of a trial and the start of the next, both
-measured by `benchmarks.scale`; a GPU waits for its driver.
+`report-ms` for a report and `trial-ms` more for the end of a trial and the start of the next; a GPU
+waits for its driver. The defaults are assumed; `benchmarks.scale` measures both together.
 """
 
 from __future__ import annotations

@@ -8,35 +8,22 @@ the means over seeds differ by less than the seeds do among themselves (standard
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.weight_average import METRICS, held_out
-from data_pipeline.batches import TrainingBatches
+from benchmarks.default_training import METRICS, make_parser, start_training, validate_held_out
 from data_pipeline.cache import PhotoCache, build_cache
 from data_pipeline.source import open_source
-from data_pipeline.split import split_by_content
-from models.device import resolve_compute
-from models.settings import Precision, TrainingSettings
-from models.training import Training
-from models.validation import validate
+from models.settings import Precision
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--images", required=True)
-    parser.add_argument("--image-size", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
+    parser = make_parser(__doc__, epochs=3)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cache = build_cache(open_source(options.images), image_size=options.image_size)
@@ -62,19 +49,12 @@ def main() -> None:
 
 
 def train(cache: PhotoCache, precision: Precision, *, seed: int, epochs: int) -> dict[str, Any]:
-    """Train the default configuration for so many epochs; return the average's metrics."""
-    settings = TrainingSettings(image_size=cache.image_size, seed=seed, precision=precision)
-    split = split_by_content(cache.hashes)
-    batches = TrainingBatches(
-        cache, split.train, batch_size=settings.batch_size, seed=seed, flip=settings.flip
-    )
-    training = Training(settings, batches, resolve_compute("cpu", precision))
-    assert training.average is not None
+    """Train for so many epochs; return the metrics of the averaged weights."""
+    training = start_training(cache, seed=seed, precision=precision)
     for _ in range(epochs):
         for _ in training.run_epoch():
             pass
-    network = training.average.network
-    return validate(network, held_out(cache, split), device=training.compute.device)
+    return validate_held_out(training.generator, cache)
 
 
 if __name__ == "__main__":

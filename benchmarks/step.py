@@ -55,8 +55,7 @@ def measure(
     generator: int, discriminator: int, image_size: int, batch_size: int, *, repetitions: int
 ) -> dict[str, Any]:
     torch.manual_seed(0)
-    L_N1HW = torch.rand(batch_size, 1, image_size, image_size) * 2 - 1
-    ab_N2HW = torch.rand(batch_size, 2, image_size, image_size) * 0.6 - 0.3
+    L_N1HW, ab_N2HW = _noise(batch_size, image_size)
     reference = ReferenceTraining(generator, discriminator, image_size=image_size)
     steps: dict[str, Callable[[], None]] = {"reference": lambda: reference.step(L_N1HW, ab_N2HW)}
     precisions: tuple[Precision, ...] = ("float32", "auto")
@@ -68,7 +67,7 @@ def measure(
             batch_size=batch_size,
             precision=precision,
         )
-        steps[precision] = our_step(settings, L_N1HW, ab_N2HW)
+        steps[precision] = _our_step(settings, L_N1HW, ab_N2HW)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for repetition in range(repetitions + 1):
         for name, step in steps.items():
@@ -86,7 +85,26 @@ def measure(
     }
 
 
-def our_step(settings: TrainingSettings, L_N1HW: Tensor, ab_N2HW: Tensor) -> Callable[[], None]:
+def step_on_noise(
+    generator: int, discriminator: int, image_size: int, batch_size: int
+) -> Callable[[], None]:
+    """A step of ours on one batch of noise."""
+    settings = TrainingSettings(
+        generator_complexity=generator,
+        discriminator_complexity=discriminator,
+        image_size=image_size,
+        batch_size=batch_size,
+    )
+    return _our_step(settings, *_noise(batch_size, image_size))
+
+
+def _noise(batch_size: int, image_size: int) -> tuple[Tensor, Tensor]:
+    L_N1HW = torch.rand(batch_size, 1, image_size, image_size) * 2 - 1
+    ab_N2HW = torch.rand(batch_size, 2, image_size, image_size) * 0.6 - 0.3
+    return L_N1HW, ab_N2HW
+
+
+def _our_step(settings: TrainingSettings, L_N1HW: Tensor, ab_N2HW: Tensor) -> Callable[[], None]:
     """A step as the training loop does it: batch placed, both networks trained, average moved."""
     compute = resolve_compute("cpu", settings.precision)
     pair = AdversarialPair(settings, compute)

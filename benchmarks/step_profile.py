@@ -20,9 +20,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.step import CASES, our_step
+from benchmarks.step import CASES, step_on_noise
 from models.device import resolve_compute
-from models.settings import TrainingSettings
 
 #: channels and pixels a side of the convolutions that are tried for the peak, batches of 16
 PEAK_SHAPES = ((32, 64), (64, 64), (128, 32), (128, 64), (256, 32), (512, 16))
@@ -86,15 +85,7 @@ def measure(
     generator: int, discriminator: int, image_size: int, batch_size: int, *, steps: int
 ) -> dict[str, Any]:
     """Time, operations and shares of a step."""
-    settings = TrainingSettings(
-        generator_complexity=generator,
-        discriminator_complexity=discriminator,
-        image_size=image_size,
-        batch_size=batch_size,
-    )
-    L_N1HW = torch.rand(batch_size, 1, image_size, image_size) * 2 - 1
-    ab_N2HW = torch.rand(batch_size, 2, image_size, image_size) * 0.6 - 0.3
-    step = our_step(settings, L_N1HW, ab_N2HW)
+    step = step_on_noise(generator, discriminator, image_size, batch_size)
     step()
     with FlopCounterMode(display=False) as counter:
         step()

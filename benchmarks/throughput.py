@@ -19,9 +19,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.step import our_step
+from benchmarks.step import step_on_noise
 from models.device import usable_cores
-from models.settings import TrainingSettings
 
 #: generator width, discriminator width, pixels a side, batch size
 CASES = ((16, 4, 64, 16), (30, 4, 64, 16), (30, 4, 128, 16), (72, 14, 256, 8))
@@ -77,16 +76,7 @@ def _keep(barrier: Any) -> None:
 
 def _train(case: tuple[int, int, int, int], threads: int, seconds: float) -> float:
     torch.set_num_threads(threads)
-    generator, discriminator, image_size, batch_size = case
-    settings = TrainingSettings(
-        generator_complexity=generator,
-        discriminator_complexity=discriminator,
-        image_size=image_size,
-        batch_size=batch_size,
-    )
-    L_N1HW = torch.rand(batch_size, 1, image_size, image_size) * 2 - 1
-    ab_N2HW = torch.rand(batch_size, 2, image_size, image_size) * 0.6 - 0.3
-    step = our_step(settings, L_N1HW, ab_N2HW)
+    step = step_on_noise(*case)
     step()  # warms up
     _kept["barrier"].wait()
     started = time.perf_counter()
@@ -95,7 +85,7 @@ def _train(case: tuple[int, int, int, int], threads: int, seconds: float) -> flo
         step()
         steps += 1
     # Each process has a rate of its own: they do not end at the same moment.
-    return steps * batch_size / (time.perf_counter() - started)
+    return steps * case[3] / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":

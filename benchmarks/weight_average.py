@@ -9,38 +9,21 @@ absolute change from one epoch to the next, over the last half of the epochs.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from data_pipeline.batches import TrainingBatches, load_batch
+from benchmarks.default_training import METRICS, make_parser, start_training, validate_held_out
 from data_pipeline.cache import PhotoCache, build_cache
 from data_pipeline.source import open_source
-from data_pipeline.split import Split, split_by_content
-from models.device import resolve_compute
-from models.settings import TrainingSettings
-from models.training import Training
-from models.validation import validate
-
-METRICS = ("ab_swd", "grey_skill", "ab_hf_ratio", "colorfulness_gap")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--images", required=True)
-    parser.add_argument("--image-size", type=int, default=64)
+    parser = make_parser(__doc__, epochs=8)
     parser.add_argument("--photos", type=int, default=800)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cache = build_cache(open_source(options.images), image_size=options.image_size)
@@ -64,14 +47,8 @@ def main() -> None:
 
 
 def train(cache: PhotoCache, *, seed: int, photos: int, epochs: int) -> list[dict[str, Any]]:
-    """Train the default configuration; a row an epoch with the metrics of both weights."""
-    settings = TrainingSettings(image_size=cache.image_size, seed=seed)
-    split = split_by_content(cache.hashes)
-    batches = TrainingBatches(
-        cache, split.train[:photos], batch_size=settings.batch_size, seed=seed, flip=settings.flip
-    )
-    compute = resolve_compute("cpu", settings.precision)
-    training = Training(settings, batches, compute)
+    """Train; a row an epoch with the metrics of both weights."""
+    training = start_training(cache, seed=seed, photos=photos)
     assert training.average is not None
     networks = {"raw": training.pair.generator, "average": training.average.network}
     rows = []
@@ -80,14 +57,9 @@ def train(cache: PhotoCache, *, seed: int, photos: int, epochs: int) -> list[dic
             pass
         row: dict[str, Any] = {"seed": seed, "epoch": epoch}
         for name, network in networks.items():
-            row[name] = validate(network, held_out(cache, split), device=compute.device)
+            row[name] = validate_held_out(network, cache)
         rows.append(row)
     return rows
-
-
-def held_out(cache: PhotoCache, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-    for start in range(0, min(128, len(split.validation)), 32):
-        yield load_batch(cache, split.validation[start : start + 32])
 
 
 def _jump(curve: list[float]) -> float:

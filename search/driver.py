@@ -67,9 +67,8 @@ def run_search(
             job = _job(run, config, photos, slots)
             with ExitStack() as stack:
                 if address is not None:
-                    # It ends with its last handle, so this one stays until the search ends.
-                    keeper, job["keeper"] = start_keeper(run.path / "trials", photos.caches)
-                    stack.callback(lambda handle: None, keeper)
+                    # It ends with its last handle, which this function therefore holds.
+                    _keeper, job["keeper"] = start_keeper(run.path / "trials", photos.caches)
                     head: str = ray.get_runtime_context().gcs_address
                     stack.enter_context(watch_head(head, partial(_give_up, run, progress)))
                 stack.enter_context(progress.trials(ledger, slots))

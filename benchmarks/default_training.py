@@ -1,0 +1,52 @@
+"""The default configuration on real photos, for benchmarks of quality."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from data_pipeline.batches import TrainingBatches, load_batch
+from data_pipeline.cache import PhotoCache
+from data_pipeline.split import split_by_content
+from models.device import resolve_compute
+from models.settings import Precision, TrainingSettings
+from models.training import Training
+from models.validation import validate
+
+METRICS = ("ab_swd", "grey_skill", "ab_hf_ratio", "colorfulness_gap")
+
+
+def make_parser(doc: str, *, epochs: int) -> argparse.ArgumentParser:
+    """A parser with the options that such benchmarks share."""
+    parser = argparse.ArgumentParser(description=doc.split("\n", maxsplit=1)[0])
+    parser.add_argument("--images", required=True)
+    parser.add_argument("--image-size", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    return parser
+
+
+def start_training(
+    cache: PhotoCache, *, seed: int, photos: int | None = None, precision: Precision = "auto"
+) -> Training:
+    """A training that has not begun, on the first `photos` of the training split."""
+    settings = TrainingSettings(image_size=cache.image_size, seed=seed, precision=precision)
+    train = split_by_content(cache.hashes).train[:photos]
+    batches = TrainingBatches(
+        cache, train, batch_size=settings.batch_size, seed=seed, flip=settings.flip
+    )
+    return Training(settings, batches, resolve_compute("cpu", precision))
+
+
+def validate_held_out(network: nn.Module, cache: PhotoCache) -> dict[str, Any]:
+    """The metrics of a generator on the first 128 photos that are not trained on."""
+    indices = split_by_content(cache.hashes).validation[:128]
+    batches = (
+        load_batch(cache, indices[start : start + 32]) for start in range(0, len(indices), 32)
+    )
+    return validate(network, batches, device=next(network.parameters()).device)
