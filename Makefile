@@ -8,7 +8,10 @@ INSTALLED := $(VENV)/.installed
 # make search [IMAGES=DIR] [NAME=first]
 IMAGES ?=
 RUNS ?= runs
-NAME ?= first-$(shell date +%Y%m%d-%H%M%S)
+# Asked once: the clock goes on between the commands that use the name.
+ifndef NAME
+NAME := first-$(shell date +%Y%m%d-%H%M%S)
+endif
 RUN := $(RUNS)/$(NAME)
 SEARCH := --image-size 64 --trials 8 --max-epochs 6
 

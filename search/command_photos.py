@@ -92,10 +92,13 @@ def _colorize(arguments: argparse.Namespace) -> int:
             print(f"chromatune: {result.message}", file=sys.stderr)
     n_pixels = sum(result.n_pixels for result in results)
     n_reduced = sum(result.n_reduced for result in results)
-    share = f"; {100 * n_reduced / n_pixels:.1f} % of the pixels lost chroma to stay inside sRGB"
+    share = ""
+    if n_reduced:
+        lost = 100 * n_reduced / n_pixels
+        share = f"; {lost:.1f} % of the pixels lost chroma to stay inside sRGB"
     print(
         f"colorized {sum(result.out is not None for result in results)} of {len(results)} into "
-        f"{arguments.out}{share if n_reduced else ''}",
+        f"{arguments.out}{share}",
         file=sys.stderr,
     )
     return 1 if any(result.failed for result in results) else 0
