@@ -76,6 +76,7 @@ def write_bundle(
         "format": FORMAT,
         "generator_complexity": generator.complexity,
         "dropout": float(config.get("dropout", 0.5)),
+        "smooth_upsampling": generator.smooth_upsampling,
     }
     generator_settings(entries)
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")

@@ -32,6 +32,7 @@ class GeneratorSettings:
     #: side in pixels of the square photos it was trained on
     image_size: int
     dropout: float
+    smooth_upsampling: bool
 
 
 def read_regular_file(path: Path, *, max_bytes: int) -> bytes:
@@ -95,8 +96,16 @@ def generator_settings(config: Mapping[str, Any]) -> GeneratorSettings:
     dropout = config.get("dropout", 0.5)
     if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise InputError(f"dropout must be in [0, 1), but got {_shortened(dropout)}")
+    smooth_upsampling = config.get("smooth_upsampling", False)
+    if not isinstance(smooth_upsampling, bool):
+        raise InputError(
+            f"smooth_upsampling must be true or false, but got {_shortened(smooth_upsampling)}"
+        )
     return GeneratorSettings(
-        generator_complexity=complexity, image_size=image_size, dropout=float(dropout)
+        generator_complexity=complexity,
+        image_size=image_size,
+        dropout=float(dropout),
+        smooth_upsampling=smooth_upsampling,
     )
 
 

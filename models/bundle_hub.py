@@ -52,7 +52,11 @@ class PretrainedGenerator(Generator, ModelHubMixin):
                 )
             )
         bundle = load_bundle(folder)
-        model = cls(bundle.generator.complexity, dropout=float(bundle.config.get("dropout", 0.5)))
+        model = cls(
+            bundle.generator.complexity,
+            dropout=float(bundle.config.get("dropout", 0.5)),
+            smooth_upsampling=bundle.generator.smooth_upsampling,
+        )
         model.load_state_dict(bundle.generator.state_dict())
         model.bundle, model.folder = bundle, folder
         return model.requires_grad_(False).eval()

@@ -45,7 +45,11 @@ def read_weights(path: Path, settings: GeneratorSettings, *, sha256: object) -> 
             f"{path} is damaged: its SHA-256 is not the one in config.json; export the bundle again"
         )
     with torch.device("meta"):
-        generator = Generator(settings.generator_complexity, dropout=settings.dropout)
+        generator = Generator(
+            settings.generator_complexity,
+            dropout=settings.dropout,
+            smooth_upsampling=settings.smooth_upsampling,
+        )
     expected = generator.state_dict()
     state: dict[str, torch.Tensor] = {}
     try:

@@ -16,19 +16,28 @@ N_HALVINGS = 5
 class Generator(nn.Module):
     """Maps L_N1HW in [-1, 1] to ab_N2HW in [-1, 1] (a*/127, b*/127).
 
-    It has `224 c^2 + 45 c` parameters for width (complexity) c.
+    It has `224 c^2 + 45 c` parameters for width (complexity) c, also with `smooth_upsampling`,
+    which blurs what the transposed convolutions make (`blocks.SmoothConvTranspose2d`).
     """
 
-    def __init__(self, complexity: int, *, dropout: float = 0.5) -> None:
+    def __init__(
+        self, complexity: int, *, dropout: float = 0.5, smooth_upsampling: bool = False
+    ) -> None:
         super().__init__()
         self.complexity = complexity
+        self.smooth_upsampling = smooth_upsampling
         self.inc = input_block(1, complexity)
         self.downs = nn.ModuleList(down_block(complexity) for _ in range(N_HALVINGS))
         self.ups = nn.ModuleList(
-            up_block(complexity if i == 0 else 2 * complexity, complexity, dropout=dropout)
+            up_block(
+                complexity if i == 0 else 2 * complexity,
+                complexity,
+                dropout=dropout,
+                smooth=smooth_upsampling,
+            )
             for i in range(N_HALVINGS - 1)
         )
-        self.last_up = last_up_block(2 * complexity, complexity)
+        self.last_up = last_up_block(2 * complexity, complexity, smooth=smooth_upsampling)
         self.out = nn.Sequential(
             nn.Conv2d(complexity, 2, kernel_size=3, padding=1, bias=False), nn.Tanh()
         )

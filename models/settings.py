@@ -40,6 +40,8 @@ class TrainingSettings:
     lr_decay_every_epochs: int = 10
     #: dropout probability of the up blocks of both networks
     dropout: float = 0.5
+    #: blur what the generator's transposed convolutions make, against a pixelated look
+    smooth_upsampling: bool = False
     #: photos a step
     batch_size: int = 16
     #: pixels a side, a multiple of 32
@@ -75,8 +77,9 @@ class TrainingSettings:
             _check_number(name, value)
             if not 0.0 < value <= 1.0:
                 raise InputError(f"{name} must be above 0 and at most 1, but got {value}")
-        if not isinstance(self.flip, bool):
-            raise InputError(f"flip must be true or false, but got {self.flip!r}")
+        for name in ("flip", "smooth_upsampling"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise InputError(f"{name} must be true or false, but got {value!r}")
         if self.precision not in PRECISIONS:
             raise InputError(
                 f"precision must be one of {', '.join(PRECISIONS)}, but got {self.precision!r}"

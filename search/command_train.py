@@ -57,6 +57,11 @@ def add_parser(commands: Any) -> None:
         help="end, and export, after the epoch in which it passes",
     )
     parser.add_argument("--restart", action="store_true", help="begin with fresh weights")
+    parser.add_argument(
+        "--smooth-upsampling",
+        action="store_true",
+        help="against a pixelated look: blur the generator's upsampling; begins with fresh weights",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the training in --out")
     parser.add_argument(
         "--force", action="store_true", help="replace an existing bundle or training"
@@ -95,6 +100,7 @@ def _begin(
         images=arguments.images,
         device=arguments.device,
         restart=arguments.restart,
+        smooth_upsampling=arguments.smooth_upsampling,
     )
     from search.photos import photos_of_run, prepare_photos
     from search.train_folder import TrainFolder
@@ -167,6 +173,11 @@ def _check_same(arguments: argparse.Namespace, folder: TrainFolder) -> None:
         ("--image-size", arguments.image_size, settings.image_size),
         ("--images", arguments.images, config.images),
         ("--restart", arguments.restart or None, origin.continued_after == 0),
+        (
+            "--smooth-upsampling",
+            arguments.smooth_upsampling or None,
+            settings.smooth_upsampling,
+        ),
     )
     for flag, value, kept in asked:
         if value is not None and value != kept:

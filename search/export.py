@@ -35,6 +35,7 @@ _HYPERPARAMETERS = (
     "pretrain_epochs",
     "batch_size",
     "dropout",
+    "smooth_upsampling",
     "ema_images",
     "seed",
 )
@@ -101,7 +102,11 @@ def _load_generator(run: Run, trial_id: str) -> tuple[dict[str, Any], TrainingSe
     checkpoint = decode_checkpoint(content, where)
     try:
         settings = TrainingSettings.from_dict(checkpoint["settings"])
-        generator = Generator(settings.generator_complexity, dropout=settings.dropout)
+        generator = Generator(
+            settings.generator_complexity,
+            dropout=settings.dropout,
+            smooth_upsampling=settings.smooth_upsampling,
+        )
         generator.load_state_dict(checkpoint["generator"])
         if not {"epoch", "metrics"} <= set(checkpoint) or not isinstance(
             checkpoint["metrics"], dict

@@ -109,6 +109,7 @@ def plan_training(
     images: str | None = None,
     device: str | None = None,
     restart: bool = False,
+    smooth_upsampling: bool = False,
 ) -> TrainPlan:
     """Decide what to train, and from which weights.
 
@@ -120,6 +121,7 @@ def plan_training(
         images: photos to train on; None: those of the run.
         device: None: that of the run.
         restart: begin with fresh weights in any case.
+        smooth_upsampling: blur what the generator's transposed convolutions make.
 
     Raises InputError when the trial does not exist or cannot be trained like this.
     """
@@ -133,13 +135,17 @@ def plan_training(
     trial_folder = folder / "trials" / trial_id
     searched = TrainingSettings.from_dict(read_json(trial_folder / "parameters.json"))
     settings = resized(searched, image_size or searched.image_size)
-    _check_state(row, folder, same_size=settings == searched)
+    if smooth_upsampling:
+        settings = replace(settings, smooth_upsampling=True)
+    _check_state(row, folder, same_settings=settings == searched)
     config = _config_of(run, trial_id, settings, epochs=epochs, images=images, device=device)
     fresh, trained = None, 0
     if restart:
         fresh = "--restart"
-    elif settings != searched:
+    elif settings.image_size != searched.image_size:
         fresh = f"{settings.image_size} pixels instead of {searched.image_size}"
+    elif settings != searched:
+        fresh = "--smooth-upsampling"
     else:
         # Not before: what needs no checkpoint is decided, or refused, without loading torch.
         from models.trial import epochs_to_go_on_from
@@ -210,7 +216,7 @@ def _config_of(
     )
 
 
-def _check_state(row: dict[str, Any], folder: Path, *, same_size: bool) -> None:
+def _check_state(row: dict[str, Any], folder: Path, *, same_settings: bool) -> None:
     trial_id = row["trial_id"]
     if row["state"] == "running" and is_being_written(folder):
         raise InputError(
@@ -219,7 +225,7 @@ def _check_state(row: dict[str, Any], folder: Path, *, same_size: bool) -> None:
         )
     reason = reason_of(row) or ""
     diverged = re.match(r"non-finite loss|\w+ was (nan|-?inf|None) after an epoch", reason)
-    if row["state"] == "failed" and diverged and same_size:
+    if row["state"] == "failed" and diverged and same_settings:
         raise InputError(
             f"--trial must not have diverged, but trial {trial_id} failed ({reason}) and would do "
             "so again; choose another one, or another --image-size"

@@ -34,10 +34,10 @@ CONFIG = {
 }
 
 
-def trained_generator(complexity: int = 4) -> Generator:
+def trained_generator(complexity: int = 4, *, smooth: bool = False) -> Generator:
     """A generator whose batch statistics are not the initial ones."""
     torch.manual_seed(0)
-    generator = Generator(complexity).train()
+    generator = Generator(complexity, smooth_upsampling=smooth).train()
     with torch.no_grad():
         generator(torch.randn(4, 1, 64, 64))
         for parameter in generator.parameters():
@@ -62,11 +62,22 @@ def edit_config(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_three_runtimes_agree_at_any_batch_and_size(bundle_folder: Path) -> None:
+@pytest.fixture(scope="module")
+def smooth_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundles") / "smooth"
+    write_bundle(folder, generator=trained_generator(smooth=True), config=CONFIG, samples_png=None)
+    return folder
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_three_runtimes_agree_at_any_batch_and_size(
+    bundle_folder: Path, smooth_folder: Path, smooth: bool
+) -> None:
+    bundle_folder = smooth_folder if smooth else bundle_folder
     onnxruntime = pytest.importorskip("onnxruntime")
     from models.bundle_hub import PretrainedGenerator
 
-    original = trained_generator()
+    original = trained_generator(smooth=smooth)
     hub = PretrainedGenerator.from_pretrained(bundle_folder)
     loaded = load_bundle(bundle_folder).generator
     session = onnxruntime.InferenceSession(bundle_folder / "generator.onnx")
@@ -90,6 +101,23 @@ def test_config_is_strict_json_and_complete(bundle_folder: Path) -> None:
     assert config["hyperparameters"] == CONFIG["hyperparameters"]
     assert config["metrics"]["ab_swd"] is None  # NaN is no JSON
     assert "NaN" not in (bundle_folder / "config.json").read_text()
+
+
+def test_smooth_upsampling_is_part_of_a_bundle(copied: Path) -> None:
+    # Its weights fit both networks: without the entry, a smooth one would be read as a plain one.
+    L_N1HW = torch.rand(1, 1, 64, 64) * 2 - 1
+    plain = load_bundle(copied).generator
+    assert not plain.smooth_upsampling
+    edit_config(copied, smooth_upsampling=True)
+    smooth = load_bundle(copied).generator
+    expected = Generator(4, smooth_upsampling=True).eval()
+    expected.load_state_dict(trained_generator().state_dict())
+    assert torch.equal(smooth(L_N1HW), expected(L_N1HW))
+    assert not torch.allclose(smooth(L_N1HW), plain(L_N1HW), atol=1e-3)
+    config = json.loads((copied / "config.json").read_text())
+    del config["smooth_upsampling"]  # a bundle of an earlier version
+    (copied / "config.json").write_text(json.dumps(config))
+    assert torch.equal(load_bundle(copied).generator(L_N1HW), plain(L_N1HW))
 
 
 def test_onnx_names_no_path_of_the_machine_that_made_it(bundle_folder: Path) -> None:
@@ -203,6 +231,7 @@ def test_nothing_is_left_when_the_export_fails(tmp_path: Path) -> None:
         ({"image_size": 100}, "multiple of 32"),
         ({"image_size": 10**12}, "up to 4096"),
         ({"dropout": float("nan")}, "dropout"),
+        ({"smooth_upsampling": 1}, "true or false"),
         ({"weights_sha256": "0" * 64}, "SHA-256"),
     ],
 )

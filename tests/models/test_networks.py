@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
 from data_pipeline.errors import InputError
+from models.blocks import SmoothConvTranspose2d
 from models.discriminator import Discriminator
 from models.generator import Generator
 
@@ -52,6 +55,38 @@ def test_generator_computes_what_the_design_says() -> None:
     expected = functional.conv2d(expected, next(weights), padding=1).tanh()
     assert next(weights, None) is None
     assert torch.allclose(generator(L_N1HW), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_smooth_upsampling_is_a_transposed_convolution_and_a_binomial_blur() -> None:
+    torch.manual_seed(0)
+    layer = SmoothConvTranspose2d(3, 4, kernel_size=4, stride=2, padding=1, bias=False).double()
+    x = torch.randn(2, 3, 5, 8).double()
+    plain = functional.conv_transpose2d(x, layer.weight, stride=2, padding=1).detach().numpy()
+    binomial = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    expected = ndimage.correlate(plain, binomial[None, None], mode="nearest")
+    np.testing.assert_allclose(layer(x).detach().numpy(), expected, atol=1e-12)
+
+
+def test_smooth_upsampling_makes_no_checkerboard_of_an_even_area() -> None:
+    torch.manual_seed(0)
+    even = torch.ones(1, 4, 16, 16)
+    jagged, smooth = (
+        kind(4, 3, kernel_size=4, stride=2, padding=1, bias=False)
+        for kind in (nn.ConvTranspose2d, SmoothConvTranspose2d)
+    )
+    inner = slice(3, -3)  # at the edges both see less
+    for layer, checkered in ((jagged, True), (smooth, False)):
+        area = layer(even)[0, :, inner, inner].detach()
+        assert (area.std(dim=(1, 2)) > 1e-3).all() == checkered
+        assert (area.std(dim=(1, 2)) < 1e-6).all() != checkered
+
+
+def test_smooth_upsampling_keeps_the_weights_of_the_generator() -> None:
+    plain, smooth = Generator(5), Generator(5, smooth_upsampling=True)
+    smooth.load_state_dict(plain.state_dict())
+    assert [*smooth.state_dict()] == [*plain.state_dict()]
+    L_N1HW = torch.rand(1, 1, 64, 64) * 2 - 1
+    assert not torch.allclose(smooth.eval()(L_N1HW), plain.eval()(L_N1HW))
 
 
 def test_discriminator_computes_what_the_design_says() -> None:

@@ -139,6 +139,18 @@ def test_restart_takes_fresh_weights(
     assert differences(row, read_rows(run / "trials/0000/validation.jsonl")[0]) == []
 
 
+def test_smooth_upsampling_takes_fresh_weights_and_reaches_the_bundle(
+    run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "smooth"
+    assert train(run, out, "--smooth-upsampling", epochs=1) == 0
+    assert "begins again with fresh weights (--smooth-upsampling)" in capfd.readouterr().err
+    assert load_bundle(out).generator.smooth_upsampling
+    settings = settings_of(run / "trials/0000")
+    assert settings_of(out / "training/trials/0000") == replace(settings, smooth_upsampling=True)
+    assert resume(out, "--smooth-upsampling", "--epochs", "2") == 0
+
+
 def test_a_trial_without_a_checkpoint_begins_again(
     run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

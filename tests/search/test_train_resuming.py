@@ -221,6 +221,7 @@ RESUME_REFUSED = {
     "photos": ("--images synthetic:9", ["--images", "synthetic:40", "synthetic:9"]),
     "run": ("--from elsewhere", ["--from", "mine", "elsewhere"]),
     "fresh weights": ("--restart", ["--restart"]),
+    "smooth": ("--smooth-upsampling", ["--smooth-upsampling"]),
     "force": ("--force", ["--force"]),
     "fewer epochs": ("--epochs 4", ["--epochs", "5", "4"]),
 }

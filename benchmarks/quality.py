@@ -1,0 +1,72 @@
+"""How good bundles colour photos that they were neither trained on nor chosen by.
+
+    python -m benchmarks.quality --images DIR BUNDLE... [--json FILE]
+
+`--images` are the photos that the bundles were trained from. A tenth of them is held out; the first
+128 of these choose a training's best epoch and a search's winner, and only the rest is measured
+here. Each bundle is measured at its own image size and fit; all grey stands above it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from data_pipeline.batches import load_batch
+from data_pipeline.cache import PhotoCache, build_cache
+from data_pipeline.source import open_source
+from data_pipeline.split import split_by_content
+from models.bundle import load_bundle
+from models.validation import grey_baseline, validate
+
+CHOOSING = 128
+METRICS = (
+    "grey_skill",
+    "ab_swd",
+    "frechet_ab",
+    "colorfulness_gap",
+    "ab_hf_ratio",
+    "chroma_log_ratio",
+    "delta_e",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--images", required=True)
+    parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    rows: dict[str, dict[str, Any]] = {}
+    for folder in options.bundles:
+        bundle = load_bundle(folder)
+        cache = build_cache(
+            open_source(options.images), image_size=bundle.image_size, fit=bundle.fit
+        )
+        grey = f"all grey, {bundle.image_size} px, {bundle.fit}"
+        if grey not in rows:
+            rows[grey] = grey_baseline(unseen(cache))
+        rows[folder.name] = validate(bundle.generator, unseen(cache), device=torch.device("cpu"))
+    width = max(map(len, rows)) + 2
+    print(" " * width + "".join(f"{name:>18}" for name in METRICS))
+    for label, metrics in rows.items():
+        print(label.ljust(width) + "".join(f"{metrics[name]:>18.3f}" for name in METRICS))
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def unseen(cache: PhotoCache) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of the photos that have neither trained nor chosen anything."""
+    indices = split_by_content(cache.hashes).validation[CHOOSING:]
+    for start in range(0, len(indices), 32):
+        yield load_batch(cache, indices[start : start + 32])
+
+
+if __name__ == "__main__":
+    main()
