@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# and what the tests and checks need besides: a database, a stand-in for S3, a browser's driver
+DEVELOPED := $(VENV)/.developed
 
 # make search [IMAGES=DIR] [NAME=first]
 IMAGES ?=
@@ -15,17 +17,24 @@ endif
 RUN := $(RUNS)/$(NAME)
 SEARCH := --image-size 64 --trials 8 --max-epochs 6
 
-.PHONY: help install search test test-slow lint types check clean
+.PHONY: help install develop search test test-slow lint types check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 install: $(INSTALLED) ## make .venv and install chromatune into it
 
+develop: $(DEVELOPED) ## the same with what the tests and checks need
+
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dashboard,demo]'
 	touch $@
+
+$(DEVELOPED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(INSTALLED) $@
 
 search: $(INSTALLED) ## a small, whole search: leaderboard, report, bundle, one photo in colour
 	$(BIN)/chromatune search $(if $(IMAGES),--images '$(IMAGES)') $(SEARCH) \
@@ -37,10 +46,10 @@ search: $(INSTALLED) ## a small, whole search: leaderboard, report, bundle, one 
 	$(BIN)/chromatune colorize '$(RUN)/bundle' '$(RUN)/sample.png' --compare --out '$(RUN)/colour'
 	@echo "look at $(RUN)/report.html and $(RUN)/colour/sample.png"
 
-test: $(INSTALLED) browser ## all tests but the slow ones
+test: $(DEVELOPED) browser ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-slow: $(INSTALLED) browser machines ## the tests that take minutes
+test-slow: $(DEVELOPED) browser machines ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: browser
@@ -56,11 +65,11 @@ machines: # what the test of cluster.yaml makes two machines with
 	    openssh-client openssh-server rsync iproute2 procps; } >/dev/null \
 	  || echo "no ssh server: the test of cluster.yaml will be skipped"
 
-lint: $(INSTALLED) ## ruff
+lint: $(DEVELOPED) ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(INSTALLED) ## mypy --strict
+types: $(DEVELOPED) ## mypy --strict
 	$(BIN)/mypy
 
 check: lint types test ## what CI runs first

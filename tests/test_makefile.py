@@ -7,6 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -33,3 +35,20 @@ def test_every_step_uses_the_name_of_the_first(tmp_path: Path) -> None:
 
 def test_a_given_name_is_taken(tmp_path: Path) -> None:
     assert {a or b for a, b in _names(tmp_path, "NAME=mine")} == {"mine"}
+
+
+@pytest.mark.parametrize(
+    ("target", "develops"), [("search", False), ("lint", True), ("test", True)]
+)
+def test_only_tests_and_checks_install_what_they_need(
+    tmp_path: Path, target: str, develops: bool
+) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", target, f"VENV={tmp_path / 'venv'}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (install,) = [line for line in done.stdout.splitlines() if "pip install" in line]
+    assert (".[dev]" in install) == develops
