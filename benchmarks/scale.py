@@ -4,7 +4,8 @@
 
 Trials that do nothing go through the whole driver: Ray, sampler, study, ledger, files. Slots are
 Ray's logical processors; each is a process. Means over the (at most) hundred trials before the
-number that is named, by the clock and of the driver's processor time, which is disturbed less.
+number that is named, by the clock and of the driver's processor time, which is disturbed less; and
+how long the search takes to end after its last trial.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ import ray
 from benchmarks.sleeping_trial import TrivialTrainable
 from search.config import SearchConfig
 from search.driver import OBJECT_STORE_BYTES, run_search
-from search.ledger import Ended, Ledger
+from search.ledger import Ledger
 from search.photos import SearchPhotos
 from search.progress import Progress
 from search.run_folder import RunFolder
+from search.standings import Ended
 from search.study import open_study
 
 MARKS = (10, 50, 100, 200, 500, 1000, 2000, 3000, 4000, 5000)
@@ -54,23 +56,24 @@ def main() -> None:
     parser.add_argument("--slots", type=int, nargs="+", default=[2, 64])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    results = {}
+    results: dict[int, dict[str, Any]] = {}
     for slots in options.slots:
         print(f"{slots} slots, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
         results[slots] = measure(options.trials, slots)
-        for row in results[slots]:
+        for row in results[slots]["marks"]:
             print(
                 f"  {row['trials']:>5} trials: {row['ms_a_trial']:6.1f} ms a trial, of which "
                 f"{row['processor_ms_a_trial']:6.1f} ms of the driver's processor time, "
                 f"at most {row['megabytes']:.0f} MB",
                 flush=True,
             )
+        print(f"  ended {results[slots]['end_sec']:.1f} s after the last trial", flush=True)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def measure(trials: int, slots: int) -> list[dict[str, Any]]:
-    """Run so many trials; a row a mark."""
+def measure(trials: int, slots: int) -> dict[str, Any]:
+    """Run so many trials; a row a mark, and the seconds that the end takes."""
     clock = Clock()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -98,6 +101,7 @@ def measure(trials: int, slots: int) -> list[dict[str, Any]]:
             progress=clock,
             trainable=TrivialTrainable,
         )
+        end = time.monotonic() - clock.ends[-1]
     rows = []
     for mark in MARKS:
         first = max(slots, mark - 100 if mark > 200 else mark // 2)
@@ -114,7 +118,7 @@ def measure(trials: int, slots: int) -> list[dict[str, Any]]:
                     "megabytes": clock.megabytes[mark - 1],
                 }
             )
-    return rows
+    return {"end_sec": end, "marks": rows}
 
 
 if __name__ == "__main__":
