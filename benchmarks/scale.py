@@ -35,19 +35,40 @@ MARKS = (10, 50, 100, 200, 500, 1000, 2000, 3000, 4000, 5000)
 
 
 class Clock(Progress):
-    """Notes when trials end, and the driver's memory."""
+    """Notes when trials end, and the driver's memory; prints a row at each mark."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int) -> None:
         super().__init__()
+        self._at_once = at_once
         self.ends: list[float] = []
-        self.processor: list[float] = []
-        self.megabytes: list[float] = []
+        self._processor: list[float] = []
+        self.rows: list[dict[str, Any]] = []
 
     def on_end(self, ended: Ended) -> None:
         """Note a trial's end."""
         self.ends.append(time.monotonic())
-        self.processor.append(time.process_time())
-        self.megabytes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        self._processor.append(time.process_time())
+        mark = len(self.ends)
+        first = max(self._at_once, mark - 100 if mark > 200 else mark // 2)
+        if mark not in MARKS or mark - first < 5:
+            return
+        wall, processor = (
+            (times[-1] - times[first - 1]) / (mark - first) * 1000
+            for times in (self.ends, self._processor)
+        )
+        row = {
+            "trials": mark,
+            "ms_a_trial": wall,
+            "processor_ms_a_trial": processor,
+            "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "load": os.getloadavg()[0],
+        }
+        self.rows.append(row)
+        print(
+            f"  {mark:>5} trials: {wall:6.1f} ms a trial, of which {processor:6.1f} ms of the "
+            f"driver's processor time, at most {row['megabytes']:.0f} MB; load {row['load']:.1f}",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -60,13 +81,6 @@ def main() -> None:
     for slots in options.slots:
         print(f"{slots} slots, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
         results[slots] = measure(options.trials, slots)
-        for row in results[slots]["marks"]:
-            print(
-                f"  {row['trials']:>5} trials: {row['ms_a_trial']:6.1f} ms a trial, of which "
-                f"{row['processor_ms_a_trial']:6.1f} ms of the driver's processor time, "
-                f"at most {row['megabytes']:.0f} MB",
-                flush=True,
-            )
         print(f"  ended {results[slots]['end_sec']:.1f} s after the last trial", flush=True)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
@@ -74,7 +88,7 @@ def main() -> None:
 
 def measure(trials: int, slots: int) -> dict[str, Any]:
     """Run so many trials; a row a mark, and the seconds that the end takes."""
-    clock = Clock()
+    clock = Clock(slots)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = SearchConfig(
@@ -102,23 +116,7 @@ def measure(trials: int, slots: int) -> dict[str, Any]:
             trainable=TrivialTrainable,
         )
         end = time.monotonic() - clock.ends[-1]
-    rows = []
-    for mark in MARKS:
-        first = max(slots, mark - 100 if mark > 200 else mark // 2)
-        if mark <= trials and mark - first >= 5:
-            wall, processor = (
-                (times[mark - 1] - times[first - 1]) / (mark - first) * 1000
-                for times in (clock.ends, clock.processor)
-            )
-            rows.append(
-                {
-                    "trials": mark,
-                    "ms_a_trial": wall,
-                    "processor_ms_a_trial": processor,
-                    "megabytes": clock.megabytes[mark - 1],
-                }
-            )
-    return {"end_sec": end, "marks": rows}
+    return {"end_sec": end, "marks": clock.rows}
 
 
 if __name__ == "__main__":

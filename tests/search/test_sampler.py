@@ -23,7 +23,7 @@ from search.thinning import Picture, StudyPicture
 
 SPACE = {"x": FloatDistribution(-5, 5), "y": FloatDistribution(-5, 5)}
 CONFIG = SearchConfig(name="a")
-LIMIT, BEST = 300, 50
+LIMIT, BEST = 250, 50
 
 
 @pytest.fixture(autouse=True)
