@@ -1,12 +1,14 @@
 """A day of a search on a thousand GPUs, simulated: how busy does one driver keep them?
 
-    python -m benchmarks.cluster_day [--gpus 1000] [--report-ms MS] [--trial-ms MS] [--json FILE]
+    python -m benchmarks.cluster_day [--gpus 1000] [--report-ms MS] [--trial-ms MS] [--growth-us US]
+                                     [--epochs SECONDS ...] [--json FILE]
 
 Trials follow learning curves that a random search recorded on real photos (`recorded_curves.json`),
 with noise, and epochs that last as long as the curve's networks are large. Early stopping is that
 of a search by default. The driver does one thing at a time, in the order of arrival, and takes
-`report-ms` for a report and `trial-ms` more for the end of a trial and the start of the next; a GPU
-waits for its driver. The defaults are assumed; `benchmarks.scale` measures both together.
+`report-ms` for a report and `trial-ms` more for the end of a trial and the start of the next, and
+`growth-us` more for each trial that went before; a GPU waits for its driver. `benchmarks.scale`
+measures report and trial together, and the growth; how they share it is assumed.
 """
 
 from __future__ import annotations
@@ -62,17 +64,23 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=1000)
     parser.add_argument("--report-ms", type=float, default=15.0)
     parser.add_argument("--trial-ms", type=float, default=40.0)
+    parser.add_argument("--growth-us", type=float, default=0.5)
+    parser.add_argument("--epochs", type=float, nargs="+", default=EPOCH_SECONDS)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    print(f"{options.gpus} GPUs; {options.report_ms} ms a report, {options.trial_ms} ms a trial")
+    print(
+        f"{options.gpus} GPUs; {options.report_ms} ms a report, {options.trial_ms} ms a trial and "
+        f"{options.growth_us} us for each before it"
+    )
     print(f"{'epoch':>7} {'trials':>8} {'GPUs busy':>10} {'driver busy':>12} {'longest wait':>13}")
     results = []
-    for seconds in EPOCH_SECONDS:
+    for seconds in options.epochs:
         result = simulate(
             gpus=options.gpus,
             epoch_sec=seconds,
             report_sec=options.report_ms / 1000,
             trial_sec=options.trial_ms / 1000,
+            growth_sec=options.growth_us / 1e6,
         )
         results.append({"epoch_sec": seconds, **result})
         print(
@@ -85,7 +93,13 @@ def main() -> None:
 
 
 def simulate(
-    *, gpus: int, epoch_sec: float, report_sec: float, trial_sec: float, seed: int = 0
+    *,
+    gpus: int,
+    epoch_sec: float,
+    report_sec: float,
+    trial_sec: float,
+    growth_sec: float = 0.0,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Run a day; all GPUs start at once, as after `ray up`."""
     rng = random.Random(seed)
@@ -110,7 +124,7 @@ def simulate(
         if training is None:
             training = running[gpu] = _start(curves, epoch_sec, rng)
             trials += 1
-            cost += trial_sec
+            cost += trial_sec + growth_sec * trials
         begins = max(now, driver_free)
         driver_free = begins + cost
         driver_busy += cost

@@ -4,7 +4,8 @@
 
 Trials that do nothing go through the whole driver: Ray, sampler, study, ledger, files. Slots are
 Ray's logical processors; each is a process. Means over the (at most) hundred trials before the
-number that is named, by the clock and of the driver's processor time, which is disturbed less.
+number that is named, by the clock and of the driver's processor time, which is disturbed less; and
+how long the search takes to end after its last trial.
 """
 
 from __future__ import annotations
@@ -23,29 +24,51 @@ import ray
 from benchmarks.sleeping_trial import TrivialTrainable
 from search.config import SearchConfig
 from search.driver import OBJECT_STORE_BYTES, run_search
-from search.ledger import Ended, Ledger
+from search.ledger import Ledger
 from search.photos import SearchPhotos
 from search.progress import Progress
 from search.run_folder import RunFolder
+from search.standings import Ended
 from search.study import open_study
 
 MARKS = (10, 50, 100, 200, 500, 1000, 2000, 3000, 4000, 5000)
 
 
 class Clock(Progress):
-    """Notes when trials end, and the driver's memory."""
+    """Notes when trials end, and the driver's memory; prints a row at each mark."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int) -> None:
         super().__init__()
+        self._at_once = at_once
         self.ends: list[float] = []
-        self.processor: list[float] = []
-        self.megabytes: list[float] = []
+        self._processor: list[float] = []
+        self.rows: list[dict[str, Any]] = []
 
     def on_end(self, ended: Ended) -> None:
         """Note a trial's end."""
         self.ends.append(time.monotonic())
-        self.processor.append(time.process_time())
-        self.megabytes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        self._processor.append(time.process_time())
+        mark = len(self.ends)
+        first = max(self._at_once, mark - 100 if mark > 200 else mark // 2)
+        if mark not in MARKS or mark - first < 5:
+            return
+        wall, processor = (
+            (times[-1] - times[first - 1]) / (mark - first) * 1000
+            for times in (self.ends, self._processor)
+        )
+        row = {
+            "trials": mark,
+            "ms_a_trial": wall,
+            "processor_ms_a_trial": processor,
+            "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "load": os.getloadavg()[0],
+        }
+        self.rows.append(row)
+        print(
+            f"  {mark:>5} trials: {wall:6.1f} ms a trial, of which {processor:6.1f} ms of the "
+            f"driver's processor time, at most {row['megabytes']:.0f} MB; load {row['load']:.1f}",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -54,24 +77,18 @@ def main() -> None:
     parser.add_argument("--slots", type=int, nargs="+", default=[2, 64])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    results = {}
+    results: dict[int, dict[str, Any]] = {}
     for slots in options.slots:
         print(f"{slots} slots, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
         results[slots] = measure(options.trials, slots)
-        for row in results[slots]:
-            print(
-                f"  {row['trials']:>5} trials: {row['ms_a_trial']:6.1f} ms a trial, of which "
-                f"{row['processor_ms_a_trial']:6.1f} ms of the driver's processor time, "
-                f"at most {row['megabytes']:.0f} MB",
-                flush=True,
-            )
+        print(f"  ended {results[slots]['end_sec']:.1f} s after the last trial", flush=True)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def measure(trials: int, slots: int) -> list[dict[str, Any]]:
-    """Run so many trials; a row a mark."""
-    clock = Clock()
+def measure(trials: int, slots: int) -> dict[str, Any]:
+    """Run so many trials; a row a mark, and the seconds that the end takes."""
+    clock = Clock(slots)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = SearchConfig(
@@ -98,23 +115,8 @@ def measure(trials: int, slots: int) -> list[dict[str, Any]]:
             progress=clock,
             trainable=TrivialTrainable,
         )
-    rows = []
-    for mark in MARKS:
-        first = max(slots, mark - 100 if mark > 200 else mark // 2)
-        if mark <= trials and mark - first >= 5:
-            wall, processor = (
-                (times[mark - 1] - times[first - 1]) / (mark - first) * 1000
-                for times in (clock.ends, clock.processor)
-            )
-            rows.append(
-                {
-                    "trials": mark,
-                    "ms_a_trial": wall,
-                    "processor_ms_a_trial": processor,
-                    "megabytes": clock.megabytes[mark - 1],
-                }
-            )
-    return rows
+        end = time.monotonic() - clock.ends[-1]
+    return {"end_sec": end, "marks": clock.rows}
 
 
 if __name__ == "__main__":

@@ -173,6 +173,7 @@ def _tune(
 
     from search.searcher import Desk, LedgerSearcher, LedgerStopper
     from search.trainable import ColorizerTrainable
+    from search.tune_upkeep import ForgetNumbers, InOrder
 
     # What goes wrong is told in our words; Tune would add stack traces.
     level = logging.ERROR if os.environ.get("CHROMATUNE_TRACEBACK") else logging.CRITICAL
@@ -199,6 +200,7 @@ def _tune(
         tune.with_resources(trainable or ColorizerTrainable, tune.PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             search_alg=LedgerSearcher(desk, job),
+            scheduler=InOrder(),
             # Until the searcher has finished: a trial whose process died is asked again.
             num_samples=-1,
             max_concurrent_trials=slots.concurrency,
@@ -209,7 +211,7 @@ def _tune(
             name="tune",
             storage_path=str((run.path / "ray").resolve()),
             stop=LedgerStopper(desk, should_end),
-            callbacks=[TBXLoggerCallback()],  # type: ignore[no-untyped-call]
+            callbacks=[TBXLoggerCallback(), ForgetNumbers()],  # type: ignore[no-untyped-call]
             failure_config=tune.FailureConfig(max_failures=0),
             # Trials write their own checkpoints, from which the ledger takes them up.
             checkpoint_config=tune.CheckpointConfig(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -25,33 +24,18 @@ from search.health import diagnose
 from search.recovery import recover
 from search.run_folder import RunFolder, append_rows, utc_now, write_json
 from search.sampler import sampler_for
-from search.study import distributions, enqueue_repeats, trial_id_of
+from search.standings import Ended, Standings
+from search.study import distributions, enqueue_repeats, suggest, trial_id_of
+from search.study_journal import written_together
 from search.trial_files import append_report
 from search.trial_rows import ATTRIBUTES, OpenTrial, State, ended_row, started_row
 from search.waiting import WaitingTrials
-
-#: complete trials, the best ones, that can go on exactly where they ended
-KEPT_OPTIMIZERS = 20
 
 _TELL = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a trial ended, for the progress display."""
-
-    trial_id: str
-    state: State
-    reason: str | None
-    value: float | None
-    feasible: bool
-    seconds: float
-    #: the trial whose configuration this one trained again
-    repeat_of: str | None
 
 
 class Ledger:
@@ -68,7 +52,7 @@ class Ledger:
         self.distributions: dict[str, BaseDistribution] = distributions(self.space)
         self.rows_path = run.path / "trials.jsonl"
         self.open: dict[str, OpenTrial] = {}
-        self.ended: dict[str, Ended] = {}
+        self.ended = Standings(minimize=self.objective.direction == "minimize")
         #: why no more configurations are searched, although fewer than asked have ended
         self.search_ended: str | None = None
         self.waiting = WaitingTrials(recover(self))
@@ -88,23 +72,19 @@ class Ledger:
     def _search_remaining(self) -> int:
         if self.search_ended:
             return sum(opened.repeat_of is None for opened in self.waiting)
-        searched = sum(trial.repeat_of is None for trial in self._asked)
-        return max(0, self.config.trials - searched)
+        searching = sum(opened.repeat_of is None for opened in self.open.values())
+        return max(0, self.config.trials - self.ended.searched - searching)
 
     @property
     def _repeats_remaining(self) -> int:
         planned = self.config.finalists * self.config.repeats
-        return max(0, planned - sum(trial.repeat_of is not None for trial in self._asked))
-
-    @property
-    def _asked(self) -> list[Ended | OpenTrial]:
-        return [*self.ended.values(), *self.open.values()]
+        repeating = sum(opened.repeat_of is not None for opened in self.open.values())
+        return max(0, planned - self.ended.repeated - repeating)
 
     @property
     def best(self) -> Ended | None:
         """The best trial so far: feasible before infeasible, then by the objective."""
-        candidates = [ended for ended in self.ended.values() if ended.value is not None]
-        return min(candidates, key=self._badness, default=None)
+        return self.ended.best
 
     @property
     def waits(self) -> bool:
@@ -128,23 +108,10 @@ class Ledger:
         searching = any(waiting) or any(each.repeat_of is None for each in self.open.values())
         if searching or self._repeats_remaining <= len(waiting):
             return None
-        if not enqueue_repeats(self.study, self.finalists(), repeats=self.config.repeats):
+        finalists = self.ended.finalists(self.config.finalists)
+        if not enqueue_repeats(self.study, finalists, repeats=self.config.repeats):
             return None
         return self._start()
-
-    def finalists(self) -> list[Ended]:
-        """The best configurations of the search, best first, that are trained again."""
-        complete = [
-            ended
-            for ended in self.ended.values()
-            if ended.repeat_of is None and ended.state == "complete"
-        ]
-        return sorted(complete, key=self._badness)[: self.config.finalists]
-
-    def _badness(self, ended: Ended) -> tuple[bool, float]:
-        sign = 1.0 if self.objective.direction == "minimize" else -1.0
-        value = math.inf if ended.value is None else sign * ended.value
-        return (not ended.feasible, value)
 
     def report(self, trial_id: str, report: dict[str, Any]) -> bool:
         """Record an epoch's report; return whether the trial should stop."""
@@ -188,32 +155,16 @@ class Ledger:
             (opened.report or {}).get("seconds", 0.0),
             opened.repeat_of,
         )
-        self.ended[trial_id] = ended
-        self._slim_checkpoints(ended)
+        if slim := self.ended.add(ended):
+            with contextlib.suppress(InputError):  # nothing to slim in a damaged file
+                drop_optimizers(self.run.trial_folder(slim.trial_id))
         self._note_convergence()
         return ended
 
-    def _slim_checkpoints(self, ended: Ended) -> None:
-        """Keep the optimizers of the best complete trials only: those may be trained on."""
-        slim = ended
-        if ended.state == "complete":
-            complete = [each for each in self.ended.values() if each.state == "complete"]
-            best = sorted(complete, key=self._badness)
-            if len(best) <= KEPT_OPTIMIZERS:
-                return
-            if ended in best[:KEPT_OPTIMIZERS]:
-                slim = best[KEPT_OPTIMIZERS]  # which it has driven out
-        with contextlib.suppress(InputError):  # nothing to slim in a damaged file
-            drop_optimizers(self.run.trial_folder(slim.trial_id))
-
     def _note_convergence(self) -> None:
         """End the search phase when the best trial is older than the asked patience."""
-        patience = self.config.patience_trials
-        search = [ended for ended in self.ended.values() if ended.repeat_of is None]
-        if patience is None or not search:
-            return
-        since = len(search) - 1 - search.index(min(search, key=self._badness))
-        if since >= patience:
+        patience, since = self.config.patience_trials, self.ended.since_best
+        if patience is not None and self.ended.searched and since >= patience:
             self.search_ended = f"converged: {since} trials in a row brought no better one"
 
     def _early_stop(self, opened: OpenTrial, epoch: int) -> tuple[State, str] | None:
@@ -236,7 +187,10 @@ class Ledger:
     def _start(self) -> OpenTrial:
         number = len(self.ended) + len(self.open) + len(self.waiting)
         self.study.sampler = sampler_for(self.config, number, self.distributions)
-        trial = self.study.ask(fixed_distributions=self.distributions)
+        trial = self.study.ask()
+        with written_together(trial.storage):
+            for name, distribution in self.distributions.items():
+                suggest(trial, name, distribution)
         opened = self.opened(trial, trial.params, started_at=utc_now())
         folder = self.run.trial_folder(opened.trial_id)
         folder.mkdir(parents=True, exist_ok=True)
@@ -285,16 +239,17 @@ class Ledger:
         """Tell the study how a trial ended, with what is known of it as user attributes."""
         trial, metrics = opened.trial, (opened.report or {}).get("best_metrics", {})
         values = [metrics[metric] for metric in self.objectives] if state == "complete" else None
-        if state != "failed":
-            told = trial.constraints
-            for guard in self.objective.guards:
-                if str(guard) not in told:
-                    trial.set_constraint(str(guard), guard.violation(metrics))
         row = ended_row(opened, self.config, self.objective, state, reason)
-        for key in ATTRIBUTES:
-            if row.get(key) is not None:
-                trial.set_user_attr(key, row[key])
-        self._attach_samples(opened)
+        with written_together(trial.storage):
+            if state != "failed":
+                told = trial.constraints
+                for guard in self.objective.guards:
+                    if str(guard) not in told:
+                        trial.set_constraint(str(guard), guard.violation(metrics))
+            for key in ATTRIBUTES:
+                if row.get(key) is not None:
+                    trial.set_user_attr(key, row[key])
+            self._attach_samples(opened)
         self.study.tell(trial, values, state=_TELL[state])
 
     def _attach_samples(self, opened: OpenTrial) -> None:

@@ -16,8 +16,9 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     # Only for types: photos are shown before Optuna is loaded.
-    from search.ledger import Ended, Ledger
+    from search.ledger import Ledger
     from search.resources import Slots
+    from search.standings import Ended
     from search.trial_rows import OpenTrial
 
 
@@ -117,8 +118,8 @@ class Progress:
         elapsed = time.monotonic() - self._started
         if not self._epochs_done:
             return None
-        ended = list(self._ledger.ended.values())
-        per_trial = sum(trial.seconds for trial in ended) / len(ended) if ended else None
+        ended = self._ledger.ended
+        per_trial = ended.seconds / len(ended) if ended else None
         if per_trial and self._slots:
             return per_trial * (total - done) / self._slots.concurrency
         epochs = total * self._ledger.config.max_epochs

@@ -10,12 +10,13 @@ from optuna.trial import Trial
 from models.objective import METRICS
 from search.run_folder import append_rows, cut_rows, read_rows, utc_now, write_json
 from search.sampler import sampler_for
+from search.standings import Ended
 from search.study import ASKED, suggest, trial_id_of
 from search.trial_files import take_up_rows
 from search.trial_rows import OpenTrial, started_row
 
 if TYPE_CHECKING:
-    from search.ledger import Ended, Ledger
+    from search.ledger import Ledger
 
 
 def recover(ledger: Ledger) -> list[OpenTrial]:
@@ -28,7 +29,7 @@ def recover(ledger: Ledger) -> list[OpenTrial]:
         trial_id = trial_id_of(frozen.number)
         row = rows.get(trial_id)
         if row and row["state"] != "running":
-            ledger.ended[trial_id] = _ended_from(ledger, row)
+            ledger.ended.add(_ended_from(ledger, row))
         if not frozen.state.is_finished():
             opened = _take_up(ledger, frozen, row)
             if trial_id in ledger.ended:
@@ -78,8 +79,6 @@ def _report_from(ledger: Ledger, validations: list[dict[str, Any]]) -> dict[str,
 
 
 def _ended_from(ledger: Ledger, row: dict[str, Any]) -> Ended:
-    from search.ledger import Ended
-
     value = None if row["state"] == "failed" else row.get(ledger.objective.metric)
     return Ended(
         row["trial_id"],

@@ -15,7 +15,8 @@ from ray.tune.search import Searcher
 
 from search import interrupts
 from search.halts import describe
-from search.ledger import Ended, Ledger
+from search.ledger import Ledger
+from search.standings import Ended
 from search.trial_rows import OpenTrial
 
 _T = TypeVar("_T")

@@ -60,12 +60,11 @@ def open_storage(run: RunFolder, address: str | None) -> BaseStorage:
     """The storage of a run's study; raises InputError when a database does not answer."""
     if address is not None:
         return _open_database(address)
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+    from search.study_journal import RunJournal
 
     _clear_after_kill(run)
     # Optuna's lock is a link to this path: a relative one would dangle, and Optuna spin on it.
-    return JournalStorage(JournalFileBackend(str(run.study_path.absolute())))
+    return RunJournal(run.study_path.absolute())
 
 
 def _clear_after_kill(run: RunFolder) -> None:

@@ -17,7 +17,7 @@ from analysis.leaderboard import build_leaderboard
 from analysis.run import open_run
 from models.objective import METRICS
 from search import ledger as ledger_module
-from search import trial_files, trial_rows
+from search import standings, trial_files, trial_rows
 from search.config import EarlyStopping
 from search.driver import AllTrialsFailedError, run_search
 from search.ledger import Ledger
@@ -206,12 +206,12 @@ def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_killed_at_any_write_the_books_are_true_again_after_resuming(
     tmp_path: Path, kill_at: Any
 ) -> None:
-    """Kill 40 times, at one of the first 60 writes: no trial is lost, doubled or left running."""
+    """Kill 40 times, at one of all 50 writes: no trial is lost, doubled or left running."""
     rng = random.Random(0)
     config = make_config(trials=3)
     for case in range(40):
         folder = tmp_path / str(case)
-        kill_at(rng.randint(3, 60), half=rng.random() < 0.5)
+        kill_at(rng.randint(3, 50), half=rng.random() < 0.5)
         with contextlib.suppress(Killed):
             _run_to_end(open_ledger(folder, config))
         kill_at(-1, half=False)
@@ -284,7 +284,7 @@ def test_finalists_train_again_with_fresh_seeds_and_are_never_pruned(tmp_path: P
             ledger.report(opened.trial_id, report)
             opened.stopped = None
         ledger.finish(opened.trial_id)
-    assert [ended.trial_id for ended in ledger.finalists()] == ["0001", "0002"]
+    assert [ended.trial_id for ended in ledger.ended.finalists(2)] == ["0001", "0002"]
     # Killed here: the repeats are asked once all the same.
     ledger = open_ledger(tmp_path, config)
     repeats = []
@@ -367,7 +367,7 @@ def test_only_the_best_complete_trials_keep_their_optimizers(
     monkeypatch.setattr(
         ledger_module, "drop_optimizers", lambda folder: slimmed.append(folder.name)
     )
-    monkeypatch.setattr(ledger_module, "KEPT_OPTIMIZERS", 2)
+    monkeypatch.setattr(standings, "KEPT_OPTIMIZERS", 2)
     ledger = open_ledger(tmp_path, make_config(trials=6))
     for value in (3.0, 1.0, 2.0, 4.0, 0.5):
         opened = ledger.ask()

@@ -6,6 +6,7 @@ import random
 import statistics
 import warnings
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given
@@ -13,60 +14,79 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState
 
-from search import sampler as sampler_module
+from search import thinning
 from search.config import SearchConfig
-from search.sampler import sampler_for, thinned
+from search.sampler import sampler_for
+from search.thinning import Picture, StudyPicture
 
 SPACE = {"x": FloatDistribution(-5, 5), "y": FloatDistribution(-5, 5)}
 CONFIG = SearchConfig(name="a")
-LIMIT, BEST = 300, 50
+LIMIT, BEST = 250, 50
 
 
 @pytest.fixture(autouse=True)
 def _smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampler_module, "LIMIT", LIMIT)
-    monkeypatch.setattr(sampler_module, "BEST", BEST)
+    monkeypatch.setattr(thinning, "LIMIT", LIMIT)
+    monkeypatch.setattr(thinning, "BEST", BEST)
 
 
-def _trials(states: list[str], values: list[float]) -> list[FrozenTrial]:
-    trials = []
-    for number, (state, value) in enumerate(zip(states, values, strict=False)):
-        trial = create_trial(state=TrialState[state], value=value if state == "COMPLETE" else None)
-        trial.number = number
-        trials.append(trial)
-    return trials
+def _numbers(ranks: dict[int, tuple[float, ...] | None]) -> list[int]:
+    picture = Picture()
+    for number, rank in ranks.items():
+        picture.add(number, rank)
+    return sorted(picture.numbers())
 
 
 @given(count=st.integers(0, 500), seed=st.integers(0, 2**32))
 def test_what_is_kept(count: int, seed: int) -> None:
     rng = random.Random(seed)
-    states = rng.choices(["COMPLETE", "COMPLETE", "FAIL", "RUNNING"], k=count)
-    values = [rng.choice([0.0, rng.random()]) for _ in range(count)]
-    trials = _trials(states, values)
-    finished = {t.number: t for t in trials if t.state.is_finished()}
-    ranks = {n: (t.state != TrialState.COMPLETE, t.value or 0.0) for n, t in finished.items()}
-    kept = thinned(trials, ranks)
-    numbers = [trial.number for trial in kept]
-    assert numbers == sorted(set(numbers))
-    assert {t.number for t in trials if not t.state.is_finished()} <= set(numbers)
-    kept_finished = set(numbers) & set(finished)
-    assert len(kept_finished) == min(len(finished), LIMIT)
-    dropped = set(finished) - kept_finished
-    better = sorted(ranks[number] for number in kept_finished)[:BEST]
-    assert all(ranks[number] >= better[-1] for number in dropped)
+    # In any order, with gaps where trials still run, and with equals.
+    finished = rng.sample(range(count), rng.randint(0, count))
+    ranks = {n: (rng.choice([0, 1]), rng.choice([0.0, rng.random()])) for n in finished}
+    kept = _numbers({**ranks})
+    assert len(kept) == len(set(kept)) == min(len(finished), LIMIT)
+    assert set(kept) <= set(finished)
+    best = sorted(finished, key=lambda number: (ranks[number], number))[:BEST]
+    assert set(best) <= set(kept)
+    # The rest is picked by its places in the search.
+    rest = sorted(set(finished) - set(best))
+    if len(finished) > LIMIT:
+        places = [round(float(x)) for x in np.linspace(0, len(rest) - 1, LIMIT - BEST)]
+        assert sorted(set(kept) - set(best)) == [rest[place] for place in places]
+    # A resumed search, which hears of them in another order, sees the same.
+    assert kept == _numbers({number: ranks[number] for number in sorted(finished)})
 
 
 def test_the_rest_is_spread_over_the_search() -> None:
-    trials = _trials(["COMPLETE"] * 2000, [float(i) for i in range(2000)])
-    numbers = [t.number for t in thinned(trials, {n: (0, float(n)) for n in range(2000)})]
+    numbers = _numbers({n: (0, float(n)) for n in range(2000)})
     assert numbers[:BEST] == list(range(BEST))
     gaps = [b - a for a, b in zip(numbers[BEST:], numbers[BEST + 1 :], strict=False)]
     assert max(gaps) <= 2 * min(gaps)
     # Of several objectives no trial is the best: the spread alone counts.
-    numbers = [t.number for t in thinned(trials, {})]
+    numbers = _numbers(dict.fromkeys(range(2000)))
     assert (len(numbers), numbers[0], numbers[-1]) == (LIMIT, 0, 1999)
+
+
+def test_trials_that_still_run_are_shown_until_they_have_finished() -> None:
+    study = optuna.create_study()
+    picture = StudyPicture()
+    _run(study, LIMIT - 1)
+    running = [study.ask(SPACE) for _ in range(3)]
+    _run(study, 100)
+    shown = picture.show(study)
+    assert shown is not None
+    assert [t.number for t in shown if not t.state.is_finished()] == [t.number for t in running]
+    assert len(shown) == LIMIT + 3
+    for trial in running:
+        study.tell(trial, state=TrialState.FAIL)
+    shown = picture.show(study)
+    assert shown is not None
+    assert len(shown) == LIMIT
+    fresh = StudyPicture().show(study)
+    assert fresh is not None
+    assert [t.number for t in shown] == [t.number for t in fresh]
 
 
 def _plain(number: int) -> BaseSampler:
