@@ -8,7 +8,7 @@ from typing import Any
 from models.objective import METRICS
 from search.config import EarlyStopping, SearchConfig
 from search.ledger import Ledger
-from search.run_folder import RunFolder
+from search.run_folder import RunFolder, read_rows
 from search.study import open_study
 
 EPOCHS = 3
@@ -55,3 +55,18 @@ def make_report(
         "done": epoch >= EPOCHS,
         "device": "cpu",
     }
+
+
+def rows_of(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    return {row["trial_id"]: row for row in read_rows(ledger.run.path / "trials.jsonl")}
+
+
+def run_to_end(ledger: Ledger, value: float = 5.0) -> list[str]:
+    """Run what is left, one trial after another; returns the ids in order."""
+    ids = []
+    while opened := ledger.ask():
+        for epoch in range(opened.reported_epoch + 1, EPOCHS + 1):
+            ledger.report(opened.trial_id, make_report(epoch, value=value + opened.trial.number))
+        ledger.finish(opened.trial_id)
+        ids.append(opened.trial_id)
+    return ids
