@@ -46,11 +46,7 @@ class AdversarialPair:
         self.settings = settings
         self.compute = compute
         place = {"device": compute.device, "memory_format": compute.memory_format}
-        self.generator = Generator(
-            settings.generator_complexity,
-            dropout=settings.dropout,
-            smooth_upsampling=settings.smooth_upsampling,
-        )
+        self.generator = Generator.from_settings(settings)
         self.generator.to(**place)  # type: ignore[call-overload]
         self.discriminator = Discriminator(
             settings.discriminator_complexity,

@@ -12,6 +12,7 @@ from typing import Any, Self
 from huggingface_hub import ModelHubMixin, snapshot_download
 
 from models.bundle import FILE_NAMES, Bundle, load_bundle
+from models.bundle_config import generator_settings
 from models.generator import Generator
 
 
@@ -52,11 +53,7 @@ class PretrainedGenerator(Generator, ModelHubMixin):
                 )
             )
         bundle = load_bundle(folder)
-        model = cls(
-            bundle.generator.complexity,
-            dropout=float(bundle.config.get("dropout", 0.5)),
-            smooth_upsampling=bundle.generator.smooth_upsampling,
-        )
+        model = cls.from_settings(generator_settings(bundle.config))
         model.load_state_dict(bundle.generator.state_dict())
         model.bundle, model.folder = bundle, folder
         return model.requires_grad_(False).eval()

@@ -45,11 +45,7 @@ def read_weights(path: Path, settings: GeneratorSettings, *, sha256: object) -> 
             f"{path} is damaged: its SHA-256 is not the one in config.json; export the bundle again"
         )
     with torch.device("meta"):
-        generator = Generator(
-            settings.generator_complexity,
-            dropout=settings.dropout,
-            smooth_upsampling=settings.smooth_upsampling,
-        )
+        generator = Generator.from_settings(settings)
     expected = generator.state_dict()
     state: dict[str, torch.Tensor] = {}
     try:

@@ -5,10 +5,16 @@ Shapes: N photos, H and W pixels, both divisible by 32 (five halvings).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Self
+
 import torch
 from torch import Tensor, nn
 
 from models.blocks import down_block, input_block, last_up_block, up_block
+
+if TYPE_CHECKING:
+    from models.bundle_config import GeneratorSettings
+    from models.settings import TrainingSettings
 
 N_HALVINGS = 5
 
@@ -40,6 +46,15 @@ class Generator(nn.Module):
         self.last_up = last_up_block(2 * complexity, complexity, smooth=smooth_upsampling)
         self.out = nn.Sequential(
             nn.Conv2d(complexity, 2, kernel_size=3, padding=1, bias=False), nn.Tanh()
+        )
+
+    @classmethod
+    def from_settings(cls, settings: TrainingSettings | GeneratorSettings) -> Self:
+        """The generator of a training or of a bundle, with fresh weights."""
+        return cls(
+            settings.generator_complexity,
+            dropout=settings.dropout,
+            smooth_upsampling=settings.smooth_upsampling,
         )
 
     def forward(self, L_N1HW: Tensor) -> Tensor:

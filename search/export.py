@@ -102,11 +102,7 @@ def _load_generator(run: Run, trial_id: str) -> tuple[dict[str, Any], TrainingSe
     checkpoint = decode_checkpoint(content, where)
     try:
         settings = TrainingSettings.from_dict(checkpoint["settings"])
-        generator = Generator(
-            settings.generator_complexity,
-            dropout=settings.dropout,
-            smooth_upsampling=settings.smooth_upsampling,
-        )
+        generator = Generator.from_settings(settings)
         generator.load_state_dict(checkpoint["generator"])
         if not {"epoch", "metrics"} <= set(checkpoint) or not isinstance(
             checkpoint["metrics"], dict
