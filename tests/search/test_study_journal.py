@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from optuna.storages import InMemoryStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
@@ -85,6 +89,80 @@ def test_a_trial_is_synced_to_the_disk_a_few_times(
     _train(ledger)
     # Asked for, its parameters, each epoch, what is known of it, its end.
     assert len(synced) == 4 + EPOCHS
+
+
+_STATES = (None, (TrialState.WAITING,), (TrialState.RUNNING, TrialState.COMPLETE))
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["ask", "enqueue", "tell", "fail", "report", "elsewhere", "look"]),
+            st.integers(0, 5),
+        ),
+        max_size=25,
+    )
+)
+def test_the_list_of_trials_is_that_of_a_plain_journal(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    path = tmp_path_factory.mktemp("a") / "journal"
+    study = _study(path)
+    for step, i in steps:
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        trial = running[i % len(running)] if running else None
+        if step == "ask":
+            study.ask().suggest_float("x", 0, 1)
+        elif step == "enqueue":
+            study.enqueue_trial({"x": 0.5})
+        elif step == "elsewhere":
+            other = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+            optuna.load_study(study_name="a", storage=other).ask()
+            study.set_user_attr("now", i)  # what others wrote is read with the next entry
+        elif step == "tell" and trial is not None:
+            study.tell(trial.number, float(i))
+        elif step == "fail" and trial is not None:
+            study.tell(trial.number, state=TrialState.FAIL)
+        elif step == "report" and trial is not None:
+            study._storage.set_trial_intermediate_value(trial._trial_id, i, 0.5)
+        elif step == "look":
+            assert study.get_trials(deepcopy=False) == study.get_trials()
+    plain = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+    for states in _STATES:
+        expected = plain.get_all_trials(0, deepcopy=False, states=states)
+        assert study._storage.get_all_trials(0, deepcopy=False, states=states) == expected
+
+
+def test_two_studies_in_one_journal_are_told_apart(tmp_path: Path) -> None:
+    study = _study(tmp_path / "journal")
+    study.ask()
+    assert len(study.get_trials(deepcopy=False)) == 1
+    other = optuna.create_study(storage=study._storage, study_name="b")
+    other.ask()
+    other.ask()
+    study.ask()
+    assert [trial.number for trial in study.get_trials(deepcopy=False)] == [0, 1]
+    assert [trial.number for trial in other.get_trials(deepcopy=False)] == [0, 1]
+
+
+def test_the_file_is_read_after_an_entry_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = _study(tmp_path / "journal")
+    study.ask()
+    read = []
+    plain = JournalFileBackend.read_logs
+
+    def count(journal: JournalFileBackend, start: int) -> Iterator[dict[str, Any]]:
+        read.append(start)
+        return plain(journal, start)
+
+    monkeypatch.setattr(JournalFileBackend, "read_logs", count)
+    for _ in range(3):
+        study.get_trials(deepcopy=False)
+    assert not read
+    study.ask()
+    assert len(read) == 1
 
 
 def test_killed_in_the_midst_of_them_the_books_are_true_again(tmp_path: Path) -> None:
