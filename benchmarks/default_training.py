@@ -1,4 +1,4 @@
-"""The default configuration on real photos, for benchmarks of quality."""
+"""Trainings on real photos, for benchmarks of quality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from data_pipeline.batches import TrainingBatches, load_batch
 from data_pipeline.cache import PhotoCache
 from data_pipeline.split import split_by_content
 from models.device import resolve_compute
-from models.settings import Precision, TrainingSettings
+from models.settings import TrainingSettings
 from models.training import Training
 from models.validation import validate
 
@@ -32,15 +32,14 @@ def make_parser(doc: str, *, epochs: int) -> argparse.ArgumentParser:
 
 
 def start_training(
-    cache: PhotoCache, *, seed: int, photos: int | None = None, precision: Precision = "auto"
+    cache: PhotoCache, settings: TrainingSettings, *, photos: int | None = None
 ) -> Training:
     """A training that has not begun, on the first `photos` of the training split."""
-    settings = TrainingSettings(image_size=cache.image_size, seed=seed, precision=precision)
     train = split_by_content(cache.hashes).train[:photos]
     batches = TrainingBatches(
-        cache, train, batch_size=settings.batch_size, seed=seed, flip=settings.flip
+        cache, train, batch_size=settings.batch_size, seed=settings.seed, flip=settings.flip
     )
-    return Training(settings, batches, resolve_compute("cpu", precision))
+    return Training(settings, batches, resolve_compute("cpu", settings.precision))
 
 
 def validate_held_out(network: nn.Module, cache: PhotoCache) -> dict[str, Any]:

@@ -24,15 +24,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.default_training import make_parser, validate_held_out
-from data_pipeline.batches import TrainingBatches, load_batch
+from benchmarks.default_training import make_parser, start_training, validate_held_out
+from data_pipeline.batches import load_batch
 from data_pipeline.cache import PhotoCache, build_cache
 from data_pipeline.source import open_source
 from data_pipeline.split import split_by_content
 from models.adversarial import AdversarialPair
-from models.device import resolve_compute
 from models.settings import TrainingSettings
-from models.training import Training
 
 REPORT = TrainingSettings(
     generator_complexity=30,
@@ -105,9 +103,7 @@ def train(cache: PhotoCache, variant: str, *, seed: int, epochs: int) -> dict[st
     """Train one variant; its measures on held-out photos."""
     settings, change = VARIANTS[variant]
     settings = replace(settings, seed=seed, image_size=cache.image_size)
-    photos = split_by_content(cache.hashes).train
-    batches = TrainingBatches(cache, photos, batch_size=settings.batch_size, seed=seed, flip=True)
-    training = Training(settings, batches, resolve_compute("cpu"))
+    training = start_training(cache, settings)
     if change:
         change(training.pair)
     for _ in range(epochs):

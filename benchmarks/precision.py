@@ -17,7 +17,7 @@ import torch
 from benchmarks.default_training import METRICS, make_parser, start_training, validate_held_out
 from data_pipeline.cache import PhotoCache, build_cache
 from data_pipeline.source import open_source
-from models.settings import Precision
+from models.settings import Precision, TrainingSettings
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 
@@ -50,7 +50,9 @@ def main() -> None:
 
 def train(cache: PhotoCache, precision: Precision, *, seed: int, epochs: int) -> dict[str, Any]:
     """Train for so many epochs; return the metrics of the averaged weights."""
-    training = start_training(cache, seed=seed, precision=precision)
+    training = start_training(
+        cache, TrainingSettings(image_size=cache.image_size, seed=seed, precision=precision)
+    )
     for _ in range(epochs):
         for _ in training.run_epoch():
             pass

@@ -19,6 +19,7 @@ import torch
 from benchmarks.default_training import METRICS, make_parser, start_training, validate_held_out
 from data_pipeline.cache import PhotoCache, build_cache
 from data_pipeline.source import open_source
+from models.settings import TrainingSettings
 
 
 def main() -> None:
@@ -48,7 +49,9 @@ def main() -> None:
 
 def train(cache: PhotoCache, *, seed: int, photos: int, epochs: int) -> list[dict[str, Any]]:
     """Train; a row an epoch with the metrics of both weights."""
-    training = start_training(cache, seed=seed, photos=photos)
+    training = start_training(
+        cache, TrainingSettings(image_size=cache.image_size, seed=seed), photos=photos
+    )
     assert training.average is not None
     networks = {"raw": training.pair.generator, "average": training.average.network}
     rows = []
