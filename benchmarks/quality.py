@@ -1,10 +1,10 @@
-"""How good bundles colour photos that they were neither trained on nor chosen by.
+"""How good bundles colour photos that they were not trained on.
 
     python -m benchmarks.quality --images DIR BUNDLE... [--json FILE]
 
 `--images` are the photos that the bundles were trained from. A tenth of them is held out; the first
-128 of these choose a training's best epoch and a search's winner, and only the rest is measured
-here. Each bundle is measured at its own image size and fit; all grey stands above it.
+128 of these choose a training's best epoch and a search's winner, so the others are measured apart
+from them. Each bundle is measured at its own image size and fit; all grey stands above it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ from models.bundle import load_bundle
 from models.validation import grey_baseline, validate
 
 CHOOSING = 128
+PARTS = {
+    "all held-out photos": slice(None),
+    "those that choose the best epoch": slice(CHOOSING),
+    "the others, which chose nothing": slice(CHOOSING, None),
+}
 METRICS = (
     "grey_skill",
     "ab_swd",
@@ -43,27 +48,32 @@ def main() -> None:
     parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, dict[str, dict[str, Any]]] = {part: {} for part in PARTS}
     for folder in options.bundles:
         bundle = load_bundle(folder)
         cache = build_cache(
             open_source(options.images), image_size=bundle.image_size, fit=bundle.fit
         )
         grey = f"all grey, {bundle.image_size} px, {bundle.fit}"
-        if grey not in rows:
-            rows[grey] = grey_baseline(unseen(cache))
-        rows[folder.name] = validate(bundle.generator, unseen(cache), device=torch.device("cpu"))
-    width = max(map(len, rows)) + 2
-    print(" " * width + "".join(f"{name:>18}" for name in METRICS))
-    for label, metrics in rows.items():
-        print(label.ljust(width) + "".join(f"{metrics[name]:>18.3f}" for name in METRICS))
+        for part, photos in PARTS.items():
+            if grey not in rows[part]:
+                rows[part][grey] = grey_baseline(held_out(cache, photos))
+            rows[part][folder.name] = validate(
+                bundle.generator, held_out(cache, photos), device=torch.device("cpu")
+            )
+    width = max(len(label) for part in rows.values() for label in part) + 2
+    for part, measured in rows.items():
+        print(part)
+        print(" " * width + "".join(f"{name:>18}" for name in METRICS))
+        for label, metrics in measured.items():
+            print(label.ljust(width) + "".join(f"{metrics[name]:>18.3f}" for name in METRICS))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def unseen(cache: PhotoCache) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of the photos that have neither trained nor chosen anything."""
-    indices = split_by_content(cache.hashes).validation[CHOOSING:]
+def held_out(cache: PhotoCache, photos: slice) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of some of the photos that are not trained on."""
+    indices = split_by_content(cache.hashes).validation[photos]
     for start in range(0, len(indices), 32):
         yield load_batch(cache, indices[start : start + 32])
 

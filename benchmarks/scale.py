@@ -1,11 +1,12 @@
 """How the driver's cost grows with the number of trials, at few and at many slots.
 
-    python -m benchmarks.scale [--trials 5000] [--slots 2 64] [--json FILE]
+    python -m benchmarks.scale [--trials 5000] [--slots 2 64] [--warm-sec 5] [--json FILE]
 
 Trials that do nothing go through the whole driver: Ray, sampler, study, ledger, files. Slots are
-Ray's logical processors; each is a process. Means over the (at most) hundred trials before the
-number that is named, by the clock and of the driver's processor time, which is disturbed less; and
-how long the search takes to end after its last trial.
+Ray's logical processors; each is a process, and the first trials wait until all have had time to
+start. Means over the (at most) hundred trials before the number that is named, by the clock and of
+the driver's processor time, which is disturbed less; and how long the search takes to end after its
+last trial.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import os
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,7 +23,7 @@ from typing import Any
 
 import ray
 
-from benchmarks.sleeping_trial import TrivialTrainable
+from benchmarks.sleeping_trial import WARM_UNTIL, TrivialTrainable
 from search.config import SearchConfig
 from search.driver import OBJECT_STORE_BYTES, run_search
 from search.ledger import Ledger
@@ -67,6 +69,7 @@ class Clock(Progress):
         print(
             f"  {mark:>5} trials: {wall:6.1f} ms a trial, of which {processor:6.1f} ms of the "
             f"driver's processor time, at most {row['megabytes']:.0f} MB; load {row['load']:.1f}",
+            file=sys.__stdout__,  # a search's own standard output is diverted while it runs
             flush=True,
         )
 
@@ -75,19 +78,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--trials", type=int, default=5000)
     parser.add_argument("--slots", type=int, nargs="+", default=[2, 64])
+    parser.add_argument("--warm-sec", type=float, default=5.0, help="for each slot")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[int, dict[str, Any]] = {}
     for slots in options.slots:
         print(f"{slots} slots, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
-        results[slots] = measure(options.trials, slots)
+        results[slots] = measure(options.trials, slots, options.warm_sec)
         print(f"  ended {results[slots]['end_sec']:.1f} s after the last trial", flush=True)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def measure(trials: int, slots: int) -> dict[str, Any]:
+def measure(trials: int, slots: int, warm_sec: float) -> dict[str, Any]:
     """Run so many trials; a row a mark, and the seconds that the end takes."""
+    os.environ[WARM_UNTIL] = str(time.time() + 10 + warm_sec * slots)
     clock = Clock(slots)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
