@@ -15,12 +15,13 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, NopPruner
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from models.objective import DIRECTIONS
 from search.config import SearchConfig
+from search.halving import HalvingPruner
 from search.run_folder import RunFolder
 from search.space import Choice, Range, SearchSpace
 from search.study_storage import open_storage
@@ -146,8 +147,7 @@ def _pruner(config: SearchConfig) -> BasePruner:
     if config.second_objectives:
         # A trial that is behind in one objective may be ahead in another.
         return NopPruner()
-    # Asynchronous successive halving (Li et al. 2020, https://arxiv.org/abs/1810.05934). Its rungs
-    # are kept in the study, so a resumed search judges by all that went before.
-    return SuccessiveHalvingPruner(
+    # Its rungs are kept in the study, so a resumed search judges by all that went before.
+    return HalvingPruner(
         min_resource=stopping.grace_epochs, reduction_factor=stopping.reduction_factor
     )
