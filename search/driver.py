@@ -48,38 +48,51 @@ def run_search(
     trial came to a result. `trainable` stands in for the training, to measure or test the rest.
     """
     if ledger.remaining:
-        start_ray(address, config.device)
-        import ray
-
-        try:
-            resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-            nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-            slots = plan_slots(
-                config,
-                cpus=resources.get("CPU", 1.0),
-                gpus=resources.get("GPU", 0.0),
-                largest=max(n["Resources"].get("CPU", 0.0) for n in nodes if n["Alive"]),
-                trials=ledger.remaining,
-                gpu_memory=gpu_memory() if address is None else None,
-            )
-            if slots.note:
-                progress.say(slots.note)
-            job = _job(run, config, photos, slots)
-            with ExitStack() as stack:
-                if address is not None:
-                    # It ends with its last handle, which this function therefore holds.
-                    _keeper, job["keeper"] = start_keeper(run.path / "trials", photos.caches)
-                    head: str = ray.get_runtime_context().gcs_address
-                    stack.enter_context(watch_head(head, partial(_give_up, run, progress)))
-                stack.enter_context(progress.trials(ledger, slots))
-                # Ray prints what happens to machines of a cluster; that is not for standard output.
-                stack.enter_context(redirect_stdout(sys.stderr))
-                _tune(run, config, ledger, job, slots, progress, trainable)
-        finally:
-            ray.shutdown()
+        # Ray prints what happens to machines of a cluster, until it is shut down; that is not for
+        # standard output.
+        with redirect_stdout(sys.stderr):
+            _run_on_ray(run, config, ledger, photos, address, progress, trainable)
     if ledger.ended and all(ended.state == "failed" for ended in ledger.ended.values()):
         reason = next(iter(ledger.ended.values())).reason
         raise AllTrialsFailedError(f"all {len(ledger.ended)} trials failed; the first: {reason}")
+
+
+def _run_on_ray(
+    run: RunFolder,
+    config: SearchConfig,
+    ledger: Ledger,
+    photos: SearchPhotos,
+    address: str | None,
+    progress: Progress,
+    trainable: type | None,
+) -> None:
+    start_ray(address, config.device)
+    import ray
+
+    try:
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        slots = plan_slots(
+            config,
+            cpus=resources.get("CPU", 1.0),
+            gpus=resources.get("GPU", 0.0),
+            largest=max(n["Resources"].get("CPU", 0.0) for n in nodes if n["Alive"]),
+            trials=ledger.remaining,
+            gpu_memory=gpu_memory() if address is None else None,
+        )
+        if slots.note:
+            progress.say(slots.note)
+        job = _job(run, config, photos, slots)
+        with ExitStack() as stack:
+            if address is not None:
+                # It ends with its last handle, which this function therefore holds.
+                _keeper, job["keeper"] = start_keeper(run.path / "trials", photos.caches)
+                head: str = ray.get_runtime_context().gcs_address
+                stack.enter_context(watch_head(head, partial(_give_up, run, progress)))
+            stack.enter_context(progress.trials(ledger, slots))
+            _tune(run, config, ledger, job, slots, progress, trainable)
+    finally:
+        ray.shutdown()
 
 
 def _give_up(run: RunFolder, progress: Progress, reason: str) -> NoReturn:
