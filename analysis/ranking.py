@@ -4,15 +4,16 @@ Trials are ordered by, in this sequence:
 
 1. standing: trials that ended and whose colours satisfy the guards (`feasible`) before trials that
    ended and break one, of each the complete before the pruned; then running, then failed;
-2. trend of the adversarial loss: stagnant, unclear, then rising and falling alike;
-3. score, lower is better: the weighted sum of three costs,
+2. repeats: configurations that were trained again before those that were lucky once, perhaps;
+3. trend of the adversarial loss: stagnant, unclear, then rising and falling alike;
+4. score, lower is better: the weighted sum of three costs,
    - drift: |adversarial drift| / 10 %, so 1 is the largest drift that still counts as stagnant;
    - ratio: |log2(parameter ratio / target ratio)|, so 1 is double or half the target;
    - objective: distance from the best complete trial in units of the distance between the best and
      the median one, so 0 is the best and 1 an ordinary trial; a configuration that was trained
      again counts with the mean over its repeats;
    a cost that is unknown counts as 3;
-4. order of start.
+5. order of start.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ def order_of(trials: pd.DataFrame, score: FloatArray) -> npt.NDArray[np.intp]:
     state = trials["state"].map(_STATE_ORDER).to_numpy(dtype=np.int64)
     infeasible = (state <= 1) & ~trials["feasible"].to_numpy(dtype=bool)
     trend = trials["adversarial_trend"].map(_TREND_ORDER).to_numpy(dtype=np.int64)
-    return np.lexsort((np.arange(len(trials)), score, trend, state + _INFEASIBLE * infeasible))
+    once = np.nan_to_num(_column(trials, "repeats")) == 0
+    standing = state + _INFEASIBLE * infeasible
+    return np.lexsort((np.arange(len(trials)), score, trend, once, standing))
 
 
 def _objective_cost(bad: FloatArray, *, complete: npt.NDArray[np.bool_]) -> FloatArray:

@@ -161,9 +161,14 @@ def _search(
         else:
             photos = prepare_photos(config, progress=on_photo)
     _say_photos(photos.summary, progress)
+    # What takes seconds to load is loaded before the run exists.
+    import search.driver
+    import search.ledger
+    import search.study  # noqa: F401
+
     if not arguments.resume:
         command = ["chromatune", *without_secrets(sys.argv[1:])]
-        run_folder.create(config.to_dict(), command=command)
+        run_folder.create(config.to_dict(), command=command, data=photos.summary)
     run_folder.lock()
     try:
         with Mirror(run_folder.path, place, progress.say) if place else nullcontext():
@@ -184,29 +189,26 @@ def _run_trials(
     from search.ledger import Ledger
     from search.study import enqueue_points, open_study
 
+    go_on = resume_command(run_folder.path, arguments.address)
     try:
         write_json(run_folder.path / "config.json", config.to_dict())
         write_json(run_folder.path / "data.json", photos.summary)
         run_folder.set_status("running")
         study = open_study(run_folder, config)
-        if not arguments.resume:
-            enqueue_points(study, config)
+        enqueue_points(study, config)
         ledger = Ledger(run_folder, study, config)
         run_search(run_folder, config, ledger, photos, address=arguments.address, progress=progress)
         run_folder.set_status("finished")
     except KeyboardInterrupt:
         run_folder.note_status("interrupted")
-        progress.say(f"interrupted; go on with: {resume_command(run_folder.path)}")
+        progress.say(f"interrupted; go on with: {go_on}")
         return 130
     except (SearchHaltedError, OSError) as error:
         run_folder.note_status("interrupted")
         if isinstance(error, OSError) and not halts(error, run_folder.path):
             raise
         reason = describe(error) if isinstance(error, OSError) else error
-        progress.say(
-            f"chromatune: the search halted: {reason}; "
-            f"then go on with: {resume_command(run_folder.path)}"
-        )
+        progress.say(f"chromatune: the search halted: {reason}; then go on with: {go_on}")
         return 1
     except BaseException:
         run_folder.note_status("failed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import sys
 import time
@@ -88,19 +89,18 @@ def _run_on_ray(
                 # It ends with its last handle, which this function therefore holds.
                 _keeper, job["keeper"] = start_keeper(run.path / "trials", photos.caches)
                 head: str = ray.get_runtime_context().gcs_address
-                stack.enter_context(watch_head(head, partial(_give_up, run, progress)))
+                go_on = resume_command(run.path, address)
+                stack.enter_context(watch_head(head, partial(_give_up, run, progress, go_on)))
             stack.enter_context(progress.trials(ledger, slots))
             _tune(run, config, ledger, job, slots, progress, trainable)
     finally:
         ray.shutdown()
 
 
-def _give_up(run: RunFolder, progress: Progress, reason: str) -> NoReturn:
+def _give_up(run: RunFolder, progress: Progress, go_on: str, reason: str) -> NoReturn:
     """End the process, which waits in vain for the head of its cluster, before Ray does."""
     run.note_status("interrupted")
-    progress.say(
-        f"chromatune: the search halted: {reason}, then go on with: {resume_command(run.path)}"
-    )
+    progress.say(f"chromatune: the search halted: {reason}, then go on with: {go_on}")
     sys.stderr.flush()
     os._exit(1)
 
@@ -203,7 +203,7 @@ def _tune(
     # Tune pickles this into the run's folder: it must not hold `config`, which may hold a password.
     def should_end() -> str | None:
         if budget is not None and time.monotonic() - started > budget:
-            return f"stopped by the time budget of {budget:g} s"
+            return f"the time budget of {budget:g} s is spent"
         return None
 
     bundle = {"CPU": slots.cpus_per_trial}
@@ -244,6 +244,8 @@ def _tune(
         raise SearchHaltedError(desk.halted)
 
 
-def resume_command(run_path: Path) -> str:
-    """The command line that goes on with an interrupted run."""
-    return f"chromatune search --resume --name {run_path.name} --runs-dir {run_path.parent}"
+def resume_command(run_path: Path, address: str | None = None) -> str:
+    """The command line that goes on with an interrupted run, on the cluster at `address`."""
+    words = ["chromatune", "search", "--resume", "--name", run_path.name]
+    words += ["--runs-dir", str(run_path.parent)]
+    return shlex.join([*words, "--address", address] if address else words)

@@ -55,6 +55,8 @@ class Ledger:
         self.ended = Standings(minimize=self.objective.direction == "minimize")
         #: why no more configurations are searched, although fewer than asked have ended
         self.search_ended: str | None = None
+        #: why trials of the search are stopped after their epoch
+        self.out_of_time: str | None = None
         self.waiting = WaitingTrials(recover(self))
         self._note_convergence()
 
@@ -172,7 +174,20 @@ class Ledger:
             return "pruned", f"stopped at epoch {epoch}: behind the best at the same epoch"
         if reason := diagnose(opened.windows, opened.validations, self.config.health):
             return "pruned", f"stopped at epoch {epoch}: {reason}"
+        if self.out_of_time:
+            return "pruned", f"stopped at epoch {epoch}: {self.out_of_time}"
         return None
+
+    def end_search(self, reason: str) -> bool:
+        """The time for the search is over; return whether all is, because no repeats follow.
+
+        Else its open trials end as pruned after their epoch, and the finalists train.
+        """
+        if self.config.finalists:
+            self.search_ended = self.out_of_time = reason
+            return False
+        self.stop_all(reason)
+        return True
 
     def stop_all(self, reason: str) -> None:
         """End the search early: open trials end as pruned when they are finished next."""

@@ -16,6 +16,8 @@ from typing import IO, Any, Literal
 from data_pipeline.errors import InputError
 
 FORMAT = 1
+#: what `RunFolder.create` makes before the run exists
+_BEFORE_RUN_JSON = {"trials", "artifacts", "config.json", "data.json", "config", "data", "run"}
 Status = Literal["running", "finished", "interrupted", "failed"]
 
 
@@ -54,8 +56,8 @@ class RunFolder:
         return self.path / "trials" / trial_id
 
     def check_absent(self) -> None:
-        """Raise InputError if the run exists already."""
-        if self.path.exists():
+        """Raise InputError if the run exists; one that was killed before it began does not."""
+        if self.path.exists() and not self._never_began():
             raise InputError(
                 f"a new run must have a new name, but {self.path} exists; "
                 "use another --name, or --resume to go on with it"
@@ -69,13 +71,39 @@ class RunFolder:
                 "config.json; leave --resume out to start it"
             )
 
-    def create(self, config: Mapping[str, Any], *, command: list[str]) -> None:
-        """Make the folder with its configuration; raises InputError when it cannot be written."""
+    def _never_began(self) -> bool:
+        # run.json is written last: what is there without it is what `create` had got to.
         try:
-            self.path.mkdir(parents=True)
-            (self.path / "trials").mkdir()
-            self.artifacts_path.mkdir()
+            names = {path.name.split(".json.")[0] for path in self.path.iterdir()}
+            return names <= _BEFORE_RUN_JSON and not any((self.path / "trials").glob("*"))
+        except OSError:
+            return False
+
+    def create(
+        self,
+        config: Mapping[str, Any],
+        *,
+        command: list[str],
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the folder, resumable from the moment that it has its run.json.
+
+        Args:
+            config: as `SearchConfig.to_dict` gives it.
+            command: that the run was started with.
+            data: what is known of the photos.
+
+        Raises:
+            InputError: the run exists, or cannot be written.
+        """
+        try:
+            self.check_absent()
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / "trials").mkdir(exist_ok=True)
+            self.artifacts_path.mkdir(exist_ok=True)
             write_json(self.path / "config.json", config)
+            if data is not None:
+                write_json(self.path / "data.json", data)
             self._write_run(
                 {
                     "format": FORMAT,

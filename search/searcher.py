@@ -147,14 +147,12 @@ class LedgerStopper(Stopper):
         return self._desk.report(trial_id, result["report"])
 
     def stop_all(self) -> bool:
-        """Whether the search is over before its number of trials."""
+        """Whether all is over before the asked number of trials."""
         interrupts.check()
         if self._desk.halted:
             return True
         reason = self._should_end()
-        if reason:
-            self._desk.ledger.stop_all(reason)
-        return reason is not None
+        return reason is not None and self._desk.ledger.end_search(reason)
 
 
 def _nothing() -> None:

@@ -94,7 +94,12 @@ def trial_id_of(number: int) -> str:
 
 
 def enqueue_points(study: Study, config: SearchConfig) -> None:
-    """Ask the configured points first, or else the report's, if they are wanted."""
+    """Ask the configured points first, or else the report's, if they are wanted.
+
+    Once a trial has been asked, all points have been put in line; a kill may come before that.
+    """
+    if study.get_trials(deepcopy=False, states=ASKED):
+        return
     points = list(config.points) or (known_points(config) if config.known_points else [])
     for point in points:
         study.enqueue_trial(dict(point), skip_if_exists=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.ranking import costs_of
+from analysis.ranking import Weights, costs_of, order_of
 from analysis.repeats import repeat_words, with_repeats
 
 
@@ -44,6 +44,22 @@ def test_a_lucky_seed_does_not_win() -> None:
     ).objective
     assert repeated[1] < repeated[0]
     assert repeated[0] == repeated[3] == repeated[4]
+
+
+def test_what_was_trained_once_comes_after_what_was_repeated() -> None:
+    trials = _trials().assign(feasible=True, adversarial_trend="unclear")
+    # Trained once, with a value and a trend that beat those of every repeated one.
+    trials.loc[2, ["ab_swd", "adversarial_trend"]] = [2.2, "stagnant"]
+
+    def order(table: pd.DataFrame) -> list[str]:
+        costs = costs_of(table, objective="ab_swd", target_ratio=0.8)
+        return table["configuration_id"].iloc[order_of(table, costs.score(Weights()))].tolist()
+
+    assert order(trials)[0] == "c"
+    assert order(with_repeats(trials, "ab_swd")) == ["b", "b", "a", "a", "a", "c", "b"]
+    # A configuration that breaks a guard gains nothing by repeats.
+    broken = trials.assign(feasible=trials["configuration_id"] == "c")
+    assert order(with_repeats(broken, "ab_swd"))[0] == "c"
 
 
 def test_a_run_without_repeats_has_no_such_columns() -> None:

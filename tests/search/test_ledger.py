@@ -20,6 +20,7 @@ from search.driver import AllTrialsFailedError, run_search
 from search.photos import SearchPhotos
 from search.progress import Progress
 from search.run_folder import read_rows
+from search.study import enqueue_points
 from tests.search.ledgers import (
     EPOCHS,
     WINDOWS,
@@ -131,6 +132,47 @@ def test_a_time_budget_ends_open_trials_as_pruned(tmp_path: Path) -> None:
     assert ledger.finish(first.trial_id).state == "pruned"
     assert ledger.finish(second.trial_id).state == "failed"
     assert all(trial.state.is_finished() for trial in ledger.study.trials)
+
+
+def test_the_time_for_the_search_leaves_the_finalists_theirs(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path, make_config(trials=9, finalists=1, repeats=2))
+    best, late = ledger.ask(), ledger.ask()
+    assert best is not None
+    assert late is not None
+    for epoch in range(1, EPOCHS + 1):
+        ledger.report(best.trial_id, make_report(epoch))
+    ledger.finish(best.trial_id)
+    assert ledger.end_search("the time budget of 10 s is spent") is False
+    assert ledger.ask() is None
+    assert ledger.report(late.trial_id, make_report(1))
+    ended = ledger.finish(late.trial_id)
+    assert (ended.state, ended.reason) == (
+        "pruned",
+        "stopped at epoch 1: the time budget of 10 s is spent",
+    )
+    for _ in range(2):
+        repeat = ledger.ask()
+        assert repeat is not None
+        assert repeat.repeat_of == best.trial_id
+        assert not ledger.report(repeat.trial_id, make_report(1))
+        assert ledger.report(repeat.trial_id, make_report(EPOCHS))
+        assert ledger.finish(repeat.trial_id).state == "complete"
+    assert ledger.ask() is None
+    assert not ledger.waits
+
+
+def test_points_that_a_kill_kept_out_of_line_are_asked_after_resuming(tmp_path: Path) -> None:
+    points = ({"generator_complexity": 16}, {"generator_complexity": 24})
+    config = make_config(points=points)
+    study = open_ledger(tmp_path, config).study
+    study.enqueue_trial({"generator_complexity": 16})
+    for _ in range(2):
+        enqueue_points(study, config)
+    ledger = open_ledger(tmp_path, config)
+    asked = [ledger.ask() for _ in range(3)]
+    assert [each.settings.generator_complexity for each in asked[:2] if each] == [16, 24]
+    enqueue_points(ledger.study, config)
+    assert not ledger.study.get_trials(states=(TrialState.WAITING,))
 
 
 def test_a_repeated_report_is_recorded_once(tmp_path: Path) -> None:

@@ -60,6 +60,26 @@ def test_a_killed_search_resumes_every_time(seed: int, tmp_path: Path, cache: Pa
     _kill_and_resume(seed, tmp_path, cache)
 
 
+@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2, 3))])
+def test_a_search_killed_as_it_begins_resumes_or_never_was(
+    seed: int, tmp_path: Path, cache: Path
+) -> None:
+    run = tmp_path / "runs" / "killed"
+    process = start(SEARCH, tmp_path, cache)
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not run.exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(random.Random(seed).random() * 0.2 * seed)
+    process.kill()
+    process.communicate()
+    if (run / "run.json").exists():
+        finish(tmp_path, cache)
+    else:
+        _, error = (again := start(SEARCH, tmp_path, cache)).communicate(timeout=PATIENCE_SEC)
+        assert again.returncode == 0, error
+    check(run, {})
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_the_run_resumable_and_says_how(
     number: signal.Signals, tmp_path: Path, cache: Path
