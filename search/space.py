@@ -26,7 +26,7 @@ _WHOLE = tuple(
 DEFAULT_SPACE: dict[str, Any] = {
     "generator_complexity": {"low": 8, "high": 48, "log": True},
     "discriminator_complexity": {"low": 2, "high": 16, "log": True},
-    "generator_lr": {"low": 1e-4, "high": 3e-3, "log": True},
+    "generator_lr": {"low": 5e-5, "high": 3e-3, "log": True},
     "discriminator_lr": {"low": 1e-6, "high": 1e-3, "log": True},
     "adversarial_factor": {"low": 0.003, "high": 0.3, "log": True},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import optuna
@@ -26,9 +26,15 @@ from search.run_folder import RunFolder
 from search.space import Choice, Range, SearchSpace
 from search.study_storage import open_storage
 
-#: (generator, discriminator) widths of the report: its final model, then its complexity study
-REPORT_WIDTHS = ((72, 14), (30, 4), (24, 4), (38, 4), (16, 4), (46, 4), (52, 4))
+#: (generator, discriminator) widths of the report and the learning rate of both: its final model,
+#: then its studies of complexity and of the adversarial effect
+REPORT_PAIRS = (
+    *((72, 14, 7e-6), (30, 4, 7e-5), (24, 4, 7e-5), (38, 4, 7e-5), (16, 4, 7e-5)),
+    *((46, 4, 7e-5), (52, 4, 7e-5), (46, 16, 7e-5)),
+)
 REPORT_ADVERSARIAL_FACTOR = 0.1
+REPORT_STUDY_RATE = 7e-5
+_RATES = ("generator_lr", "discriminator_lr")
 #: share of a search that may go to known points: a short search must also explore
 KNOWN_POINTS_SHARE = 0.25
 
@@ -120,20 +126,34 @@ def enqueue_repeats(study: Study, finalists: Sequence[_Finalist], *, repeats: in
 
 
 def known_points(config: SearchConfig) -> list[dict[str, Any]]:
-    """The report's widths and factor as partial points; what they do not name is sampled."""
+    """The report's configurations, as far as the space holds their widths and factor.
+
+    Where it does not hold the final model's low learning rate, that of the report's studies takes
+    its place, and where it holds neither, both rates are sampled, as is all that no point names.
+    """
     sampled = config.make_space().sampled
     points: list[dict[str, Any]] = []
-    for generator, discriminator in REPORT_WIDTHS:
+    for generator, discriminator, own_rate in REPORT_PAIRS:
         point = {
             "generator_complexity": generator,
             "discriminator_complexity": discriminator,
             "adversarial_factor": REPORT_ADVERSARIAL_FACTOR,
         }
         point = {name: value for name, value in point.items() if name in sampled}
-        inside = all(sampled[name].contains(value) for name, value in point.items())
-        if point and inside and point not in points:
+        if not point or not _inside(sampled, point):
+            continue
+        for rate in (own_rate, REPORT_STUDY_RATE):
+            rates: dict[str, Any] = {name: rate for name in _RATES if name in sampled}
+            if _inside(sampled, rates):
+                point |= rates
+                break
+        if point not in points:
             points.append(point)
     return points[: int(config.trials * KNOWN_POINTS_SHARE)]
+
+
+def _inside(sampled: Mapping[str, Range | Choice], point: Mapping[str, Any]) -> bool:
+    return all(sampled[name].contains(value) for name, value in point.items())
 
 
 def _distribution(parameter: Range | Choice) -> BaseDistribution:

@@ -56,7 +56,6 @@ class PhotoTask:
     max_validation_photos: int = 128
     #: ours and random search draw from the default space, widened to hold what the report tried
     widest_generator: int = 72
-    lowest_generator_lr: float = 5e-5
 
     def config(self, seed: int) -> SearchConfig:
         """Our search; it may ask for as many trials as the budget could at most pay for."""
@@ -69,10 +68,7 @@ class PhotoTask:
             batch_size=self.batch_size,
             max_validation_photos=self.max_validation_photos,
             seed=seed,
-            space={
-                "generator_complexity": {"low": 8, "high": self.widest_generator, "log": True},
-                "generator_lr": {"low": self.lowest_generator_lr, "high": 3e-3, "log": True},
-            },
+            space={"generator_complexity": {"low": 8, "high": self.widest_generator, "log": True}},
         )
 
 
