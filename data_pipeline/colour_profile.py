@@ -6,15 +6,17 @@ import io
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 # Two profiles are taken as the same when a cube of colours comes out equal up to this code; nearly
 # all photos carry some variant of sRGB, and converting those would cost time for nothing.
 _SAME_WITHIN = 2
 
 
-def to_srgb(image: Image.Image) -> Image.Image:
+def to_srgb(image: Image.Image, *, white_is_zero: bool = False) -> Image.Image:
     """Convert a loaded image of any mode to mode RGB in sRGB; transparent pixels come out white.
+
+    `white_is_zero` is for grey of more than 8 bits that is stored as a negative.
 
     Raises:
         ValueError: Pillow has no conversion from the image's mode.
@@ -22,6 +24,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = _grey_8bit(image)
+        if white_is_zero:
+            image = ImageOps.invert(image)
     elif image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.new("RGB", rgba.size, "white")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
-from PIL import ImageFile
+from PIL import Image, ImageFile
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -17,13 +17,18 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import jpeg_factory
 from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 #: as many bytes as `sniff` needs to see
 PREFIX_BYTES = 16
 
 HEIC = "HEIC"
+
+# TIFF tags
+_NEW_SUBFILE_TYPE = 254
+_BITS_PER_SAMPLE = 258
+_PHOTOMETRIC_INTERPRETATION = 262
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -79,3 +84,34 @@ def open_as(format_name: str, data: bytes) -> ImageFile.ImageFile:
     Raises any of the many exceptions that Pillow's plugins raise on damaged files.
     """
     return _PLUGINS[format_name](io.BytesIO(data))
+
+
+def is_reduced(image: Image.Image) -> bool:
+    """Tell whether a TIFF's picture calls itself a smaller copy of another one in the file."""
+    kind = image.tag_v2.get(_NEW_SUBFILE_TYPE) if isinstance(image, TiffImageFile) else None
+    return isinstance(kind, int) and bool(kind & 1)
+
+
+def tiff_pixels(data: bytes) -> str:
+    """Say what kind of pixels a TIFF has; for one whose pixels Pillow cannot read."""
+    file = io.BytesIO(data)
+    directory = ImageFileDirectory_v2(file.read(8))
+    file.seek(directory.next)
+    directory.load(file)
+    bits = directory.get(_BITS_PER_SAMPLE, (1,))
+    kind = directory.get(_PHOTOMETRIC_INTERPRETATION, "unset")
+    channels = f"{len(bits)} channels" if len(bits) > 1 else "a channel"
+    return f"{channels} of {max(bits)} bits with PhotometricInterpretation {kind}"
+
+
+def white_is_zero(image: Image.Image) -> bool:
+    """Tell whether 0 is white in a TIFF's decoded pixels.
+
+    Pillow turns such files round when they have 1 to 8 bits, and leaves 16 bits and floating point
+    as they are.
+    """
+    return (
+        isinstance(image, TiffImageFile)
+        and image.mode in ("I;16", "F")
+        and image.tag_v2.get(_PHOTOMETRIC_INTERPRETATION) == 0
+    )

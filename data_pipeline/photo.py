@@ -15,7 +15,15 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile
 
 from data_pipeline.colour_profile import to_srgb
-from data_pipeline.file_formats import HEIC, PREFIX_BYTES, open_as, sniff
+from data_pipeline.file_formats import (
+    HEIC,
+    PREFIX_BYTES,
+    is_reduced,
+    open_as,
+    sniff,
+    tiff_pixels,
+    white_is_zero,
+)
 
 RGBArray = npt.NDArray[np.uint8]
 Fit = Literal["crop", "squash"]
@@ -97,7 +105,7 @@ def read_header(data: bytes) -> PhotoHeader:
     Raises:
         PhotoError: not a photo, or damaged.
     """
-    image = _open(data)
+    _, image = open_image(data)
     return PhotoHeader(image.format or "unknown", image.width, image.height)
 
 
@@ -113,7 +121,7 @@ def decode_photo(data: bytes, *, at_least: int | None = None) -> RGBArray:
     Raises:
         PhotoError: not a photo, damaged, or larger than the bounds above.
     """
-    image = _open(data)
+    _, image = open_image(data)
     progressive = "progressive" in image.info
     _check_size(image, MAX_MEGAPIXELS if progressive else MAX_REDUCED_MEGAPIXELS)
     if progressive and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
@@ -123,9 +131,9 @@ def decode_photo(data: bytes, *, at_least: int | None = None) -> RGBArray:
     _check_size(image, MAX_MEGAPIXELS)
     try:
         image.load()
-        rgb = to_srgb(_upright(image))
+        rgb = to_srgb(_upright(image), white_is_zero=white_is_zero(image))
     except Exception as error:  # Pillow's decoders raise many types on damaged files
-        raise _undecodable(error) from error
+        raise undecodable(error) from error
     return np.asarray(rgb)
 
 
@@ -147,7 +155,13 @@ def fit_photo(image: RGBArray, size: int, fit: Fit) -> RGBArray:
     return np.asarray(resized)
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
+def open_image(data: bytes) -> tuple[str, ImageFile.ImageFile]:
+    """Open a photo file's bytes: its format, as `sniff` names it, and the image, not yet decoded.
+
+    Raises:
+        NotAPhotoError: no known image format.
+        PhotoError: damaged, or of a kind that is refused.
+    """
     format_name = sniff(data[:PREFIX_BYTES])
     if format_name is None:
         raise NotAPhotoError("not a photo: no known image format")
@@ -156,11 +170,15 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     try:
         image = open_as(format_name, data)
     except Exception as error:  # as above
-        raise _undecodable(error) from error
-    if format_name == "TIFF" and image.tag_v2.get(254, 0) & 1:  # type: ignore[attr-defined]
-        # NewSubfileType 1, "reduced-resolution version", first: NEF, DNG and other raw formats
+        if str(error) == "unknown pixel mode":  # Pillow's words for a sound TIFF
+            raise PhotoError(
+                "unsupported pixels: a TIFF must be black-is-zero grey, RGB or RGBA of 8 or 16 "
+                f"bits, but has {tiff_pixels(data)}; save it so, or as PNG"
+            ) from error
+        raise undecodable(error) from error
+    if is_reduced(image):  # and comes first: NEF, DNG and other raw formats
         raise PhotoError("a camera's raw file: save it as JPEG, PNG, WebP, AVIF or TIFF")
-    return image
+    return format_name, image
 
 
 def _check_size(image: Image.Image, megapixels: int) -> None:
@@ -179,6 +197,7 @@ def _upright(image: ImageFile.ImageFile) -> Image.Image:
     return image if operation is None else image.transpose(operation)
 
 
-def _undecodable(error: Exception) -> PhotoError:
+def undecodable(error: Exception) -> PhotoError:
+    """Say in one line why Pillow could not open or decode a photo."""
     text = " ".join(str(error).split()) or type(error).__name__
     return PhotoError(f"cannot be decoded: {text[:120]}")

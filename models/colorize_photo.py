@@ -16,8 +16,15 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, JpegImagePlugin
 
 from data_pipeline.colour_profile import srgb_transform, to_srgb
-from data_pipeline.file_formats import HEIC, PREFIX_BYTES, open_as, sniff
-from data_pipeline.photo import MAX_JPEG_SCANS, MAX_MEGAPIXELS, MEGA, PhotoError
+from data_pipeline.file_formats import white_is_zero
+from data_pipeline.photo import (
+    MAX_JPEG_SCANS,
+    MAX_MEGAPIXELS,
+    MEGA,
+    PhotoError,
+    open_image,
+    undecodable,
+)
 from models.colorize_light import Light, profile_light
 
 # Tags of the main EXIF directory that say something about the photo; the others say how the old
@@ -94,17 +101,9 @@ class OpenPhoto:
 def open_photo(data: bytes) -> OpenPhoto:
     """Read a photo's header from its file's bytes. Nothing is decoded yet.
 
-    Raises PhotoError, with the reason, for what is no photo, is damaged or is too large.
+    Raises PhotoError, with the reason, for what is no photo, damaged, too large or a raw file.
     """
-    format_name = sniff(data[:PREFIX_BYTES])
-    if format_name is None:
-        raise PhotoError("not a photo: no known image format")
-    if format_name == HEIC:
-        raise PhotoError("HEIC is not supported: save it as JPEG, PNG, WebP, AVIF or TIFF")
-    try:
-        image = open_as(format_name, data)
-    except Exception as error:  # Pillow's plugins raise many types on damaged files
-        raise _undecodable(error) from error
+    format_name, image = open_image(data)
     if image.width * image.height > MAX_MEGAPIXELS * MEGA:
         raise PhotoError(
             f"too large: {image.width} x {image.height} is more than {MAX_MEGAPIXELS} megapixels"
@@ -132,8 +131,8 @@ def decode_photo(opened: OpenPhoto) -> Photo:
             photo = _plain_photo(image, format_name)
     except MemoryError as error:
         raise PhotoError("not enough memory") from error
-    except Exception as error:  # as above
-        raise _undecodable(error) from error
+    except Exception as error:  # Pillow's plugins raise many types on damaged files
+        raise undecodable(error) from error
     photo.exif = exif
     photo.save_options = options
     photo.notes = notes + photo.notes
@@ -143,6 +142,7 @@ def decode_photo(opened: OpenPhoto) -> Photo:
 def _plain_photo(image: Image.Image, format_name: str) -> Photo:
     """Bring any image of 8 bits to L, LA, RGB or RGBA in sRGB, upright."""
     profile = image.info.get("icc_profile")
+    negative = white_is_zero(image)
     notes: list[str] = []
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "CMYK":
@@ -150,7 +150,7 @@ def _plain_photo(image: Image.Image, format_name: str) -> Photo:
         return Photo(to_srgb(image), format_name, icc_profile=_srgb_profile(), notes=notes)
     if image.mode == "F":
         notes.append("floating-point pixels: converted to 8 bits")
-        return Photo(to_srgb(image), format_name, notes=notes)
+        return Photo(to_srgb(image, white_is_zero=negative), format_name, notes=notes)
     if image.has_transparency_data:
         image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
     elif image.mode == "1":
@@ -172,11 +172,16 @@ def _plain_photo(image: Image.Image, format_name: str) -> Photo:
 
 
 def _wide_grey_photo(image: Image.Image, format_name: str) -> Photo:
-    """Bring a grey image of 16 bits to an upright array."""
+    """Bring a grey image of 16 bits to an upright array, (H, W) or with transparency (H, W, 2)."""
     profile = image.info.get("icc_profile")
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     values = np.asarray(image)
     grey = np.clip(values, 0, 65535).astype(np.uint16)
+    if white_is_zero(image):
+        grey = 65535 - grey
+    transparent = image.info.get("transparency")  # a PNG's one grey that is not shown
+    if transparent is not None:
+        grey = np.dstack([grey, np.where(grey == transparent, 0, 65535).astype(np.uint16)])
     light = profile_light(profile, 1) if profile else None
     return Photo(_turned(grey, orientation), format_name, light=light)
 
@@ -274,8 +279,3 @@ def _left_out(image: ImageFile.ImageFile, format_name: str) -> list[str]:
 @cache
 def _srgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def _undecodable(error: Exception) -> PhotoError:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return PhotoError(f"cannot be decoded: {text[:120]}")

@@ -6,6 +6,7 @@ Needs the extra `demo` (Gradio). The page is served to this machine alone and se
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ MAX_UPLOAD = "200mb"
 def serve_demo(bundle: Bundle, *, port: int | None = None, wait: bool = True) -> str:
     """Serve the page on this machine's local address and return that address.
 
-    `port` None takes the first free one from 7860 on. With `wait` this returns when interrupted.
+    `port` None takes the first free one from 7860 on. With `wait` this says the address
+    on standard error and returns when interrupted.
 
     Raises InputError when Gradio is not installed or the port is taken.
     """
@@ -43,6 +45,7 @@ def serve_demo(bundle: Bundle, *, port: int | None = None, wait: bool = True) ->
     except OSError as error:
         raise InputError(f"the port must be free, but: {error}; name another") from error
     if wait:
+        print(f"open {address} in a browser; Ctrl-C ends this", file=sys.stderr, flush=True)
         page.block_thread()
     return str(address)
 

@@ -25,21 +25,6 @@ from search.run_folder import program_version
 from search.train_origin import ORIGIN_NAME, Origin
 from search.trial_choice import best_trial, named_trial, reason_of
 
-_HYPERPARAMETERS = (
-    "generator_complexity",
-    "discriminator_complexity",
-    "generator_lr",
-    "discriminator_lr",
-    "adversarial_factor",
-    "discriminator_every",
-    "pretrain_epochs",
-    "batch_size",
-    "dropout",
-    "smooth_upsampling",
-    "ema_images",
-    "seed",
-)
-
 
 def export_trial(
     folder: Path | str, out: Path, *, trial: str | None = None, force: bool = False
@@ -74,7 +59,7 @@ def export_trial(
             "run": run.name,
             "trial_id": trial_id,
             "epoch": checkpoint["epoch"],
-            "hyperparameters": {name: getattr(settings, name) for name in _HYPERPARAMETERS},
+            "hyperparameters": settings.to_dict(),
             "balance": _balance(settings, row),
             "metrics": {name: checkpoint["metrics"].get(name) for name in METRICS},
             "grey_metrics": _grey_metrics(run, settings.image_size),

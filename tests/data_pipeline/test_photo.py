@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, features
@@ -150,6 +151,31 @@ def test_sixteen_bit_colour_keeps_its_upper_byte() -> None:
 
     data = png(rows, width, height, 16, 2, 0, 0, 0)
     assert np.abs(decode_photo(data).astype(int) - (values >> 8)).max() <= 1
+
+
+@pytest.mark.parametrize("photometric", ["miniswhite", "minisblack"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_grey_tiff_is_no_negative_whichever_end_is_white(
+    photometric: str, kind: type[np.generic], orientation: int
+) -> None:
+    grey = np.asarray(Image.fromarray(paint(5)).convert("L"))
+    codes = 255 - grey if photometric == "miniswhite" else grey
+    scale = {np.uint8: 1, np.uint16: 257, np.float32: np.float32(1 / 255)}[kind]
+    file = io.BytesIO()
+    stored = stored_as(codes, orientation).astype(kind) * kind(scale)
+    tag = (ORIENTATION, "H", 1, orientation, True)
+    tifffile.imwrite(file, stored, photometric=photometric, extratags=[tag])
+    decoded = decode_photo(file.getvalue())
+    assert np.abs(decoded.astype(int) - grey[..., None]).max() <= 1
+
+
+def test_pixels_that_pillow_has_no_mode_for_are_refused_with_what_they_are() -> None:
+    file = io.BytesIO()
+    pixels = np.zeros((8, 8, 2), np.uint16)
+    tifffile.imwrite(file, pixels, photometric="minisblack", extrasamples=["unassalpha"])
+    with pytest.raises(PhotoError, match=r"must be .* but has 2 channels of 16 bits .* PNG"):
+        decode_photo(file.getvalue())
 
 
 def test_transparent_pixels_are_white_and_half_transparent_ones_between() -> None:

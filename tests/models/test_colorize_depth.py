@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tests.models.recoloured import (
     colorize_one,
@@ -49,6 +49,35 @@ def test_16_bits_are_kept(tmp_path: Path, kind: str, channels: int) -> None:
         np.testing.assert_array_equal(out[..., 3], alpha)
 
 
+@pytest.mark.parametrize("photometric", ["miniswhite", "minisblack"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_a_grey_tiff_is_no_negative_whichever_end_is_white(
+    tmp_path: Path, photometric: str, kind: type[np.generic]
+) -> None:
+    codes = 255 - grey() if photometric == "miniswhite" else grey()
+    scale = {np.uint8: 1, np.uint16: 257, np.float32: np.float32(1 / 255)}[kind]
+    path = tmp_path / "photo.tif"
+    tifffile.imwrite(path, codes.astype(kind) * kind(scale), photometric=photometric)
+    result = colorize_one(path)
+    assert result.out is not None, result.reason
+    if kind is np.uint16:
+        difference = lightness(wide_pixels(result.out), 65535) - lightness(grey())
+    else:
+        difference = lightness(Image.open(result.out)) - lightness(grey())
+    # a code of 8 bits more or less, by which floating point may be rounded
+    assert np.abs(difference).max() < 0.6
+
+
+def test_16_bit_grey_with_transparency_in_a_tiff_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "photo.tif"
+    pixels = np.dstack([grey().astype(np.uint16) * 257] * 2)
+    tifffile.imwrite(path, pixels, photometric="minisblack", extrasamples=["unassalpha"])
+    result = colorize_one(path)
+    assert result.out is None
+    assert "2 channels of 16 bits" in str(result.reason)
+    assert "PNG" in str(result.reason)
+
+
 def test_16_bits_to_jpeg_are_said_to_be_lost(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     Image.fromarray(grey().astype(np.uint16) * 257).save(path)
@@ -87,6 +116,23 @@ def test_transparent_colour_of_a_grey_png(tmp_path: Path) -> None:
     image = done(path)
     assert image.mode == "RGBA"
     assert (np.asarray(image)[..., 3] == 0).sum() == (grey() == grey()[0, 0]).sum()
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_transparent_colour_of_a_grey_png_of_16_bits(tmp_path: Path, orientation: int) -> None:
+    codes = grey().astype(np.uint16) * 250
+    transparent = codes == codes[0, 20]
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    path = tmp_path / "photo.png"
+    Image.fromarray(codes).save(path, transparency=int(codes[0, 20]), exif=exif)
+    result = colorize_one(path)
+    assert result.out is not None, result.reason
+    assert result.notes == ()
+    out = wide_pixels(result.out)
+    upright = transparent if orientation == 1 else np.rot90(transparent, -1)
+    np.testing.assert_array_equal(out[..., 3] == 0, upright)
+    np.testing.assert_array_equal(out[..., 3] == 65535, ~upright)
 
 
 def test_transparency_on_jpeg_is_white_and_said(tmp_path: Path) -> None:

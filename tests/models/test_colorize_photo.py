@@ -131,6 +131,15 @@ def test_animations_are_done_with_their_first_frame(tmp_path: Path, suffix: str)
         assert np.abs(lightness(image.convert("RGB")) - lightness(grey() * 0 + 60)).max() < 4
 
 
+def test_a_raw_files_preview_is_not_taken_for_the_photo(tmp_path: Path) -> None:
+    path = tmp_path / "photo.nef"
+    Image.fromarray(grey()).save(path, "TIFF", tiffinfo={254: 1})
+    result = colorize_one(path)
+    assert result.out is None
+    assert "raw" in str(result.reason)
+    assert list(tmp_path.rglob("*")) == [path]
+
+
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("mode", ["L", "RGB", "LA"])
 def test_compare_shows_the_original_beside(tmp_path: Path, depth: int, mode: str) -> None:

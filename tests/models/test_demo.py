@@ -68,6 +68,19 @@ def address() -> Iterator[str]:
     gradio.close_all()
 
 
+def test_the_address_is_told_before_the_page_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gradio = pytest.importorskip("gradio")
+    told: list[str] = []
+    monkeypatch.setattr(
+        gradio.Blocks, "block_thread", lambda page: told.append(capfd.readouterr().err)
+    )
+    address = serve_demo(BUNDLE)
+    assert address in told[0]
+    gradio.close_all()
+
+
 @pytest.fixture(scope="module")
 def browser_page() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
