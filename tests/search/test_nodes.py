@@ -16,8 +16,9 @@ from search.run_folder import read_json, read_rows
 from tests.search.driving import EPOCHS, TRIALS, check, ended, wait_for_rows
 from tests.search.nodes import PATIENCE_SEC, Cluster
 
+# Epochs of about a second: with shorter ones a fast machine is done before a node can be lost.
 SEARCH = (
-    f"search --images synthetic:60 --image-size 32 --batch-size 8 --trials {TRIALS} "
+    f"search --images synthetic:160 --image-size 64 --batch-size 8 --trials {TRIALS} "
     f"--max-epochs {EPOCHS} --concurrency 2 --name killed"
 )
 
@@ -63,7 +64,7 @@ def _lose_a_node(cluster: Cluster, *, epochs: int, pause_sec: float = 0.0) -> No
         epochs = kept_epochs.get(trial, [])
         assert epochs == sorted(epochs)
         assert row["epochs"] >= epochs_before.get(trial, 0)
-    (cache,) = (cluster.home / "cache").glob("32-crop-*")
+    (cache,) = (cluster.home / "cache").glob("64-crop-*")
     for node in (lost, late):
         (copy,) = (cluster.place / node / "cache").iterdir()
         assert copy.name == cache.name
