@@ -20,6 +20,7 @@ from data_pipeline.errors import InputError
 from models.trial import drop_optimizers
 from search.artifacts import LinkingArtifactStore
 from search.config import SearchConfig
+from search.halving import HalvingPruner
 from search.health import diagnose
 from search.recovery import recover
 from search.run_folder import RunFolder, append_rows, utc_now, write_json
@@ -57,6 +58,8 @@ class Ledger:
         self.search_ended: str | None = None
         #: why trials of the search are stopped after their epoch
         self.out_of_time: str | None = None
+        if isinstance(study.pruner, HalvingPruner):
+            study.pruner.is_feasible = self._satisfies_guards
         self.waiting = WaitingTrials(recover(self))
         self._note_convergence()
 
@@ -168,6 +171,10 @@ class Ledger:
         patience, since = self.config.patience_trials, self.ended.since_best
         if patience is not None and self.ended.searched and since >= patience:
             self.search_ended = f"converged: {since} trials in a row brought no better one"
+
+    def _satisfies_guards(self, number: int) -> bool:
+        opened = self.open.get(trial_id_of(number))
+        return bool(opened and opened.report and opened.report["feasible"])
 
     def _early_stop(self, opened: OpenTrial, epoch: int) -> tuple[State, str] | None:
         if not self.config.second_objectives and opened.trial.should_prune():

@@ -122,6 +122,18 @@ def test_feasible_beats_better_but_infeasible(tmp_path: Path) -> None:
     assert ledger.study.best_trial.number == 0
 
 
+def test_a_feasible_trial_is_not_stopped_for_infeasible_ones(tmp_path: Path) -> None:
+    stopping = EarlyStopping(grace_epochs=1, reduction_factor=3)
+    ledger = open_ledger(tmp_path, make_config(trials=6, early_stopping=stopping))
+    stops = []
+    for value, grey_skill in ((1.0, -0.1), (2.0, -0.1), (3.0, -0.1), (9.0, 0.1), (9.5, 0.1)):
+        opened = ledger.ask()
+        assert opened is not None
+        report = make_report(1, value=value, grey_skill=grey_skill)
+        stops.append(ledger.report(opened.trial_id, report))
+    assert stops == [False, True, True, False, True]
+
+
 def test_a_time_budget_ends_open_trials_as_pruned(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path, make_config(trials=2))
     first, second = ledger.ask(), ledger.ask()
