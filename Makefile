@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # and what the tests and checks need besides: a database, a stand-in for S3, a browser's driver
 DEVELOPED := $(VENV)/.developed
+# what Ray's dashboard and jobs need; apart, as tests of a search run with the Ray of `make install`
+JOBS := $(VENV)/jobs
 
 # make search [IMAGES=DIR] [NAME=first]
 IMAGES ?=
@@ -58,8 +60,12 @@ browser: # headless Chromium for the tests of the report
 	  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null \
 	  || echo "no Chromium: the browser tests will be skipped"
 
+$(JOBS): $(DEVELOPED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --prefix $@ 'ray[default,tune]'
+	mkdir -p $@ && touch $@
+
 .PHONY: machines
-machines: # what the test of cluster.yaml makes two machines with
+machines: $(JOBS) # what the test of cluster.yaml makes two machines with, and hands a job in with
 	@command -v sshd >/dev/null && command -v rsync >/dev/null && command -v ip >/dev/null \
 	  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends \
 	    openssh-client openssh-server rsync iproute2 procps; } >/dev/null \

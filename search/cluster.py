@@ -14,7 +14,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,7 +29,10 @@ MAX_CODE_BYTES = 16_000_000
 LEFT_OUT = (".*", "__pycache__", "*.pyc", "data", "results", "runs")
 #: what must be the same on all machines; chromatune itself travels and may be missing there
 COMPARED = ("ray", "torch", "optuna", "chromatune")
+#: what trials import besides, where the last digit of a version changes no result
+COMPARED_BY_RELEASE = ("numpy", "pandas", "pillow", "pyarrow")
 
+# For each step: to connect (once for each address of a name, mostly IPv6 and IPv4), to hear.
 _CONNECT_SEC = 5.0
 _NODES_SEC = 120.0
 # RFC 9113, section 3.4: what a client says first, here with empty SETTINGS; servers answer with
@@ -67,8 +70,8 @@ def join(address: str, *, device: str, environment: Mapping[str, str]) -> None:
     try:
         machines = ask_machines()
         check_versions(own_versions(), machines)
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        check_device(device, resources, machines=len(machines))
+        if device in ("cuda", "mps"):
+            check_device(device, ask_devices(), machines=len(machines))
     except BaseException:
         ray.shutdown()
         raise
@@ -80,9 +83,10 @@ def find(address: str) -> tuple[str, int]:
         address = os.environ.get("RAY_ADDRESS") or address
     if "://" in address:
         raise InputError(
-            f"--address must be auto or HOST:PORT, but got {address}: through Ray's client port "
-            "the run's folder would stay on the other side; go there (ray attach), or hand the "
-            "search in with: ray job submit -- chromatune search --address auto"
+            f"--address must be auto or HOST:PORT, but got {address}, which would take the search "
+            "away from its run's folder; use --address auto on a machine of the cluster (ray "
+            "attach), or hand the search in from here: ray job submit --working-dir . -- "
+            "chromatune search --address auto (docs/clusters/on-premises.md)"
         )
     if address == "auto":
         from ray._private.services import canonicalize_bootstrap_address
@@ -187,30 +191,61 @@ def pack_code(folder: Path, root: Path | None = None) -> None:
 
 
 def own_versions() -> dict[str, str | None]:
-    """The versions of this process; None for what is not installed."""
+    """The versions of this process, as far as they must agree; None for what is not installed."""
     found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in COMPARED:
+    for name in (*COMPARED, *COMPARED_BY_RELEASE):
         try:
             # One release of Torch has a build for each accelerator: 2.15.0+cu128.
             found[name] = version(name).partition("+")[0]
         except PackageNotFoundError:
             found[name] = None
+    for name in COMPARED_BY_RELEASE:
+        if whole := found[name]:
+            found[name] = ".".join(whole.split(".")[:2])
     return found
+
+
+def own_devices() -> list[str]:
+    """The devices that PyTorch finds on this machine."""
+    from models.device import available_devices
+
+    return available_devices()
 
 
 def ask_machines() -> dict[str, dict[str, str | None]]:
     """The versions of all machines of the cluster, by address."""
     import ray
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return _ask(ray.remote(num_cpus=0, max_retries=0)(own_versions), nodes)
+
+
+def ask_devices() -> dict[str, list[str]]:
+    """What PyTorch finds on the machines that have a GPU for Ray, by address.
+
+    Ray calls an NVIDIA and an Apple one alike `GPU`.
+    """
+    import ray
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    # One call a process: it has seen all GPUs of its machine, and a trial must see its own alone.
+    probe = ray.remote(num_cpus=0, max_retries=0, max_calls=1)(own_devices)
+    return _ask(probe, [node for node in nodes if node["Resources"].get("GPU", 0.0) > 0])
+
+
+def _ask(probe: Any, nodes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The answers of a remote function on each of the nodes that are alive, by address."""
+    import ray
     from ray.exceptions import RayError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    probe = ray.remote(num_cpus=0, max_retries=0)(own_versions)
     pending = {}
-    for node in ray.nodes():  # type: ignore[no-untyped-call]
+    for node in nodes:
         if node["Alive"]:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             pending[probe.options(scheduling_strategy=there).remote()] = node["NodeManagerAddress"]
-    ray.wait(list(pending), num_returns=len(pending), timeout=_NODES_SEC)
+    if pending:
+        ray.wait(list(pending), num_returns=len(pending), timeout=_NODES_SEC)
     answers = {}
     for answer, machine in pending.items():
         try:
@@ -242,12 +277,22 @@ def check_versions(
         )
 
 
-def check_device(device: str, resources: Mapping[str, float], *, machines: int) -> None:
-    """Raise InputError if `device` is a GPU and the cluster has none."""
-    if device in ("cuda", "mps") and resources.get("GPU", 0.0) < 1:
+def check_device(device: str, found: Mapping[str, Sequence[str]], *, machines: int) -> None:
+    """Raise InputError unless each machine with a GPU has `device`, and there is one.
+
+    `found` are the devices of those machines, by address. To Ray all GPUs are alike: a trial may
+    come to any of them.
+    """
+    if not found:
         raise InputError(
             f"device must be present in the cluster, but got {device!r} where none of its "
             f"{machines} machines has a GPU; use --device auto, or add a machine with one"
+        )
+    lacking = [f"{at} has {', '.join(names)}" for at, names in found.items() if device not in names]
+    if lacking:
+        raise InputError(
+            f"device must be present on all machines that have a GPU for Ray, but got {device!r} "
+            f"where {'; '.join(lacking)}; use --device auto, or stop Ray on those"
         )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from data_pipeline.errors import InputError
+from search.cluster import own_versions
 from search.halts import describe
 from search.staging import Manifest, describe_cache, read_chunk
 
@@ -122,10 +123,11 @@ class Keeper:
         return self._trials / trial_id
 
 
-def start_keeper(trials: Path, caches: Mapping[int, Path]) -> tuple[Any, dict[str, str]]:
+def start_keeper(trials: Path, caches: Mapping[int, Path]) -> tuple[Any, dict[str, Any]]:
     """Start the keeper on this machine.
 
-    Returns its handle, with which it ends, and by what trials find it: its `name` and its `node`.
+    Returns its handle, with which it ends, and what trials must know of this machine: the keeper's
+    `name` and `node`, by which they find it, and the `versions` that theirs must be.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -149,7 +151,7 @@ def start_keeper(trials: Path, caches: Mapping[int, Path]) -> tuple[Any, dict[st
         .remote(str(trials.resolve()), described)
     )
     ray.get(handle.manifest.remote(next(iter(caches))))
-    return handle, {"name": name, "node": node}
+    return handle, {"name": name, "node": node, "versions": own_versions()}
 
 
 def _checked(name: str) -> str:

@@ -31,6 +31,7 @@ class Progress:
         self._slots: Slots | None = None
         self._live: Live | None = None
         self._epochs: dict[str, int] = {}
+        self._noted = False
         self._epochs_done = 0
         self._seconds_done = 0.0
         self._started = 0.0
@@ -79,6 +80,9 @@ class Progress:
         if "epoch" in report:
             self._epochs_done += max(0, report["epoch"] - self._epochs.get(trial_id, 0))
             self._epochs[trial_id] = report["epoch"]
+        if "note" in report and not self._noted:
+            self._noted = True  # each process of a trial comes with the same
+            self.say(f"trial {trial_id}: {report['note']}")
 
     def on_end(self, ended: Ended) -> None:
         """A trial ended: one line, kept."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gc
 import traceback
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -63,9 +65,12 @@ class ColorizerTrainable(tune.Trainable):
         try:
             if self._trial is None:
                 self._trial = self._open_trial()
-            report = self._next_report(self._trial)
+            with _heard_of_fallbacks() as notes:
+                report = self._next_report(self._trial)
             self._workplace().deliver()  # first the files, then the word that they are there
             report = {**report, "device": str(self._trial.training.compute)}
+            if notes:
+                report["note"] = notes[0]
         except NonFiniteLossError as error:
             report = {"failed": f"non-finite loss: {error}"}
         except torch.OutOfMemoryError as error:
@@ -146,6 +151,26 @@ class ColorizerTrainable(tune.Trainable):
             with suppress(Exception):
                 (self._place.folder / "error.txt").write_text(text, encoding="utf-8")
                 self._place.deliver()
+
+
+@contextmanager
+def _heard_of_fallbacks() -> Iterator[list[str]]:
+    """Collect what PyTorch says of operators that the Apple GPU lacks and the CPU takes over.
+
+    It says so once a process, to a log that nobody reads.
+    """
+    notes: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def listen(message: Warning | str, *args: Any, **kwargs: Any) -> None:
+            if "will fall back to run on the CPU" in str(message):
+                notes.append(str(message).splitlines()[0].partition(" (Triggered")[0])
+            else:
+                show(message, *args, **kwargs)
+
+        warnings.showwarning = listen
+        yield notes
 
 
 def _first_line(error: BaseException) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.cache import default_cache_dir
+from data_pipeline.errors import InputError
+from search.cluster import check_versions, own_versions
 from search.halts import SearchHaltedError, describe, halts
 from search.keeper import FILES, Halt
 from search.staging import bring_cache
@@ -112,10 +114,18 @@ class DistantWorkplace(Workplace):
 
 
 def find_workplace(job: dict[str, Any], trial_id: str) -> Workplace:
-    """The workplace of a trial on the machine where this runs."""
+    """The workplace of a trial on the machine where this runs.
+
+    Raises SearchHaltedError on a machine of a cluster whose versions are not the driver's.
+    """
     keeper = job.get("keeper")
     if keeper is None:
         return Workplace(job, trial_id)
+    try:
+        check_versions(keeper["versions"], {socket.gethostname(): own_versions()})
+    except InputError as error:
+        # The machine joined later. If its trials only failed, it would use up all that are left.
+        raise SearchHaltedError(str(error)) from error
     import ray
 
     here = ray.get_runtime_context().get_node_id()

@@ -127,6 +127,38 @@ def test_a_silent_port_is_given_up() -> None:
         cluster.check_answer("127.0.0.1", port)
 
 
+def test_nobody_is_waited_for_longer_than_20_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No clock: whatever may be waited for is, in full.
+    waited = []
+
+    class Silent(socket.socket):
+        def connect(self, address: object) -> None:
+            waited.append(self.gettimeout())
+            if len(waited) == 1:
+                raise TimeoutError("timed out")
+
+        def sendall(self, data: object, flags: int = 0) -> None:
+            waited.append(self.gettimeout())
+
+        def recv(self, size: int, flags: int = 0) -> bytes:
+            waited.append(self.gettimeout())
+            raise TimeoutError("timed out")
+
+    def two_addresses(host: str, port: int, *_: object) -> list[object]:
+        stream = socket.SOCK_STREAM
+        return [
+            (socket.AF_INET6, stream, 0, "", ("::1", port, 0, 0)),
+            (socket.AF_INET, stream, 0, "", ("127.0.0.1", port)),
+        ]
+
+    monkeypatch.setattr(socket, "socket", Silent)
+    monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
+    with pytest.raises(InputError, match=r"nobody does \(timed out"):
+        cluster.check_answer("head", 6379)
+    assert len(waited) == 4
+    assert sum(seconds or float("inf") for seconds in waited) <= 20.0
+
+
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"no"])
 def test_a_port_of_something_else_is_refused(answer: bytes) -> None:
     with _listener(answer) as port, pytest.raises(InputError, match=r"is not Ray.*6379"):
@@ -146,7 +178,7 @@ def test_addresses_are_taken_apart() -> None:
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "http://head:8265"])
 def test_the_client_port_is_refused_with_the_way_out(address: str) -> None:
-    with pytest.raises(InputError, match="ray job submit"):
+    with pytest.raises(InputError, match=r"--address auto on a machine .* ray job submit --work"):
         cluster.find(address)
 
 
@@ -222,6 +254,39 @@ def test_versions_that_differ_are_refused() -> None:
             cluster.check_versions(ours, {"10.0.0.1": ours, "10.0.0.2": {**ours, **wrong}})
 
 
+def test_packages_of_a_trial_are_compared_by_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"torch": "2.15.0+cu128", "numpy": "2.4.6", "pillow": "12.3.0"}
+
+    def version(name: str) -> str:
+        if name in installed:
+            return installed[name]
+        raise cluster.PackageNotFoundError(name)
+
+    monkeypatch.setattr(cluster, "version", version)
+    ours = cluster.own_versions()
+    assert (ours["torch"], ours["pyarrow"]) == ("2.15.0", None)
+    installed["numpy"] = "2.4.1"
+    cluster.check_versions(ours, {"10.0.0.2": cluster.own_versions()})
+    installed["numpy"] = "2.3.6"
+    with pytest.raises(InputError, match=r"10\.0\.0\.2 has numpy 2\.3 \(here 2\.4\)"):
+        cluster.check_versions(ours, {"10.0.0.2": cluster.own_versions()})
+
+
+def test_gpus_of_another_kind_are_refused() -> None:
+    nvidia, apple = ["cuda", "cpu"], ["mps", "cpu"]
+    cluster.check_device("cuda", {"10.0.0.1": nvidia, "10.0.0.2": nvidia}, machines=3)
+    for found, words in [
+        ({}, "none of its 3 machines has a GPU"),
+        ({"10.0.0.1": apple}, r"'cuda' where 10\.0\.0\.1 has mps, cpu; use --device auto"),
+        # A trial may come to either.
+        ({"10.0.0.1": nvidia, "10.0.0.2": apple}, r"where 10\.0\.0\.2 has mps, cpu;"),
+        # PyTorch without CUDA, or `ray start --num-gpus` on a machine with none.
+        ({"10.0.0.1": ["cpu"]}, r"where 10\.0\.0\.1 has cpu;"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            cluster.check_device("cuda", found, machines=3)
+
+
 def test_a_trial_fits_on_one_machine() -> None:
     config = SearchConfig(name="one", concurrency=1)
     slots = plan_slots(config, cpus=8.0, gpus=0.0, largest=2.0, trials=1)
@@ -270,6 +335,18 @@ class Head:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _script(script: str, arguments: str, cwd: Path, head: Head) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments.split()],
+        cwd=cwd,
+        env={**os.environ, **head.token, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SEC,
+        check=False,
+    )
+
+
 @pytest.fixture(scope="module")
 def head() -> Iterator[Head]:
     head = Head()
@@ -288,10 +365,17 @@ def test_a_search_runs_on_the_cluster_with_the_code_of_its_driver(
     cluster.pack_code(code)
     trainable = code / "search" / "trainable.py"
     said = tmp_path / "said.txt"
-    trainable.write_text(
-        trainable.read_text()
-        + f"\nwith open({str(said)!r}, 'a') as said:\n    said.write(__file__ + '\\n')\n"
-    )
+    text = trainable.read_text()
+    assert text.count("\nimport torch\n") == 1
+    # Torch reads the variable when it is imported.
+    saying = f"""
+import os, sys
+fallback = os.environ.get("PYTORCH_ENABLE_MPS_FALLBACK")
+with open({str(said)!r}, "a") as said:
+    print(__file__, fallback, "torch" in sys.modules, file=said)
+import torch
+"""
+    trainable.write_text(text.replace("\nimport torch\n", saying))
     done = _command(
         f"{SEARCH} --name there --address auto",
         tmp_path,
@@ -300,9 +384,11 @@ def test_a_search_runs_on_the_cluster_with_the_code_of_its_driver(
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "there"
     assert read_json(run / "run.json")["status"] == "finished"
-    there = [line for line in said.read_text().splitlines() if line != str(trainable)]
+    lines = [line.rsplit(maxsplit=2) for line in said.read_text().splitlines()]
+    there = [line for line in lines if line[0] != str(trainable)]
     assert there
-    assert all("working_dir_files" in line for line in there)
+    assert all("working_dir_files" in path for path, _, _ in there)
+    assert all(rest == ["1", "False"] for _, *rest in there)
     # The cluster goes on without the search.
     assert head.process.poll() is None
 
@@ -312,6 +398,22 @@ def test_a_cluster_without_the_asked_device_is_refused(head: Head, tmp_path: Pat
     error = _refused(done, tmp_path)
     assert "'cuda'" in error
     assert "--device auto" in error
+
+
+def test_a_cluster_with_gpus_of_another_kind_is_refused(head: Head, tmp_path: Path) -> None:
+    # A GPU to Ray, none to PyTorch: the machine itself is asked.
+    script = """
+import sys
+import ray
+from search import cli
+nodes = ray.nodes
+ray.nodes = lambda: [{**n, "Resources": {**n["Resources"], "GPU": 1.0}} for n in nodes()]
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    done = _script(script, f"{SEARCH} --device mps --address 127.0.0.1:{head.port}", tmp_path, head)
+    error = _refused(done, tmp_path)
+    assert "'mps' where " in error
+    assert "cpu; use --device auto" in error
 
 
 def test_a_cluster_with_other_versions_is_refused(head: Head, tmp_path: Path) -> None:
@@ -324,15 +426,7 @@ def of_last_year():
 cluster.ask_machines = of_last_year
 sys.exit(cli.main(sys.argv[1:]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, *SEARCH.split(), "--address", f"127.0.0.1:{head.port}"],
-        cwd=tmp_path,
-        env={**os.environ, **head.token, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SEC,
-        check=False,
-    )
+    done = _script(script, f"{SEARCH} --address 127.0.0.1:{head.port}", tmp_path, head)
     assert "has torch 2.9.1 (here 2." in _refused(done, tmp_path)
 
 

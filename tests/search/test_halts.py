@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from PIL import Image
 
 from data_pipeline.errors import InputError
 from search import ledger as ledger_module
+from search.cluster import own_versions
 from search.config import EarlyStopping, SearchConfig
 from search.halts import describe, halts
 from search.ledger import Ledger
@@ -174,6 +176,21 @@ def test_a_lost_cache_halts_and_a_broken_trial_only_fails(tmp_path: Path) -> Non
     config["trial"]["settings"] = {"generator_lr": -1.0}
     trainable.setup(config)
     assert "generator_lr" in trainable.step()["report"]["failed"]
+
+
+def test_a_machine_of_other_versions_halts_instead_of_using_up_the_trials(tmp_path: Path) -> None:
+    keeper = {"name": "x", "node": "y", "versions": {**own_versions(), "torch": "2.9.1"}}
+    trainable = ColorizerTrainable.__new__(ColorizerTrainable)
+    trainable.setup(
+        {
+            "job": {"threads": 1, "trials_folder": str(tmp_path), "keeper": keeper},
+            "trial": {"trial_id": "0000", "settings": {}, "reported_epoch": 0},
+        }
+    )
+    result = trainable.step()
+    assert result["done"]
+    assert f"{socket.gethostname()} has torch 2." in result["report"]["halt"]
+    assert "(here 2.9.1)" in result["report"]["halt"]
 
 
 @pytest.mark.parametrize(
