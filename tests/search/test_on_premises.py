@@ -20,9 +20,10 @@ from search.run_folder import read_json, read_rows
 ROOT = Path(__file__).parents[2]
 HEAD, WORKER = "10.77.0.2", "10.77.0.3"
 TOOLS = ("unshare", "ip", "ssh", "ssh-keygen", "rsync", "sshd")
+# Trials of some seconds: else the head has done all before the worker has begun.
 SEARCH = (
-    "chromatune search --address auto --images synthetic:60 --image-size 32 --batch-size 8 "
-    "--trials 4 --max-epochs 2 --concurrency 2"
+    "chromatune search --address auto --images synthetic:160 --image-size 64 --batch-size 8 "
+    "--trials 4 --max-epochs 4 --concurrency 2"
 )
 PATIENCE_SEC = 1200
 #: what Ray's jobs need besides; apart, since all of Ray behaves differently where it is found
@@ -119,4 +120,4 @@ def test_the_launcher_starts_a_cluster_that_searches(place: Path) -> None:
         logs = list((place / machine / "ray").glob("session_2*/logs/worker-*.out"))
         assert any("ColorizerTrainable" in log.read_text() for log in logs), machine
         # Each has the photos in its own home.
-        assert list((place / machine / "home/.cache/chromatune").glob("32-crop-*")), machine
+        assert list((place / machine / "home/.cache/chromatune").glob("64-crop-*")), machine
