@@ -8,15 +8,10 @@ from typing import Any
 import optuna
 import pytest
 
-from search.config import SearchConfig
+from search.config import EarlyStopping, SearchConfig
 from search.run_folder import RunFolder
-from search.sampler import sampler_for
-from search.study import (
-    distributions,
-    enqueue_points,
-    known_points,
-    open_study,
-)
+from search.study import enqueue_points, known_points, open_study
+from tests.search.ledgers import EPOCHS, make_report, open_ledger
 
 
 def test_known_points_fit_the_space_and_leave_room_to_explore() -> None:
@@ -67,21 +62,38 @@ def test_known_points_name_only_what_is_sampled() -> None:
     assert known_points(fixed) == []
 
 
-def _history(folder: Path, seed: int, *, reopen_after: int | None = None) -> list[dict[str, Any]]:
-    """Ask and tell 16 trials of a cheap function, as the ledger does."""
-    config = SearchConfig(name="a", trials=16, seed=seed)
-    run = RunFolder(folder)
-    run.path.mkdir(parents=True)
-    study = open_study(run, config)
-    enqueue_points(study, config)
-    for number in range(16):
+def _history(
+    folder: Path, seed: int, *, reopen_after: int | None = None
+) -> list[tuple[dict[str, Any], int, list[tuple[int, bool]]]]:
+    """Each trial's parameters, training seed and epochs, of a search at concurrency 1."""
+    config = SearchConfig(
+        name="a",
+        trials=24,
+        max_epochs=EPOCHS,
+        seed=seed,
+        early_stopping=EarlyStopping(grace_epochs=1),
+    )
+    ledger = open_ledger(folder, config)
+    enqueue_points(ledger.study, config)
+    history = []
+    for number in range(config.trials):
         if number == reopen_after:
-            study = open_study(run, config)
-        study.sampler = sampler_for(config, number)
-        trial = study.ask(fixed_distributions=distributions(config.make_space()))
-        value = abs(trial.params["generator_complexity"] - 30) + trial.params["adversarial_factor"]
-        study.tell(trial, float(value))
-    return [trial.params for trial in study.trials]
+            ledger = open_ledger(folder, config)
+        opened = ledger.ask()
+        assert opened is not None
+        params = opened.trial.params
+        epochs = []
+        for epoch in range(1, EPOCHS + 1):
+            value = abs(params["generator_complexity"] - 30) + params["adversarial_factor"] / epoch
+            # Narrow discriminators break a guard.
+            skill = 0.1 if params["discriminator_complexity"] > 5 else -0.1
+            report = make_report(epoch, value=float(value), grey_skill=skill)
+            epochs.append((epoch, ledger.report(opened.trial_id, report)))
+            if epochs[-1][1]:
+                break
+        ledger.finish(opened.trial_id)
+        history.append((params, opened.settings.seed, epochs))
+    return history
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
@@ -89,6 +101,7 @@ def test_a_seeded_search_repeats_exactly_also_when_resumed(tmp_path: Path, seed:
     first = _history(tmp_path / "first", seed)
     assert _history(tmp_path / "second", seed) == first
     assert _history(tmp_path / "resumed", seed, reopen_after=12) == first
+    assert {len(epochs) for _, _, epochs in first} >= {1, EPOCHS}
 
 
 def test_other_seeds_draw_other_trials(tmp_path: Path) -> None:
