@@ -38,12 +38,13 @@ def _ciede2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
     delta_C = C_2 - C_1
     mean_C = 0.5 * (C_1 + C_2)
 
+    cos_h, sin_h, forwards = _mean_hue(a_1, b_1, C_1, a_2, b_2, C_2)
+
     # |delta_H|^2 = |difference in the ab plane|^2 - delta_C^2; the sign is that of the turn.
     plane_distance_squared = (a_2 - a_1).square() + (b_2 - b_1).square()
     delta_H = (plane_distance_squared - delta_C.square()).clamp_min(0.0).sqrt()
-    delta_H = torch.where(a_1 * b_2 < b_1 * a_2, -delta_H, delta_H)
+    delta_H = torch.where(forwards, delta_H, -delta_H)
 
-    cos_h, sin_h = _mean_hue(a_1, b_1, C_1, a_2, b_2, C_2)
     T = _hue_weight(cos_h, sin_h)
     lightness = (0.5 * (L_1 + L_2) - 50.0).square()
     S_L = 1.0 + 0.015 * lightness / (20.0 + lightness).sqrt()
@@ -69,22 +70,28 @@ def _high_chroma(chroma: Tensor) -> Tensor:
 
 def _mean_hue(
     a_1: Tensor, b_1: Tensor, C_1: Tensor, a_2: Tensor, b_2: Tensor, C_2: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of the mean hue along the shorter arc; grey takes the other's hue."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cosine and sine of the mean hue along the shorter arc; grey takes the other's hue.
+
+    And whether the turn from the first colour's hue to the second's is towards greater angles.
+    """
     tiny = torch.finfo(C_1.dtype).tiny
     inverse_1, inverse_2 = 1.0 / C_1.clamp_min(tiny), 1.0 / C_2.clamp_min(tiny)
     cos_1, sin_1 = a_1 * inverse_1, b_1 * inverse_1
-    x, y = cos_1 + a_2 * inverse_2, sin_1 + b_2 * inverse_2
+    cos_2, sin_2 = a_2 * inverse_2, b_2 * inverse_2
+    x, y = cos_1 + cos_2, sin_1 + sin_2
     # Exactly opposite hues: the mean of the two angles in [0, 360), which is a quarter turn ahead
     # of the smaller angle and thus of the one in the upper half plane. What rounding leaves of
     # their sum would be a direction at random, another one when the colours change places.
     rounding = 4.0 * torch.finfo(C_1.dtype).eps
     opposite = (x.abs() <= rounding) & (y.abs() <= rounding)
-    upper = (sin_1 > 0.0) | ((sin_1 == 0.0) & (cos_1 > 0.0))
+    higher = sin_1 - sin_2
+    upper = torch.where(higher.abs() <= rounding, cos_1 > cos_2, higher > 0.0)
     x = torch.where(opposite, torch.where(upper, -sin_1, sin_1), x)
     y = torch.where(opposite, torch.where(upper, cos_1, -cos_1), y)
     inverse = 1.0 / torch.hypot(x, y).clamp_min(tiny)
-    return x * inverse, y * inverse
+    forwards = torch.where(opposite, upper, a_1 * b_2 >= b_1 * a_2)
+    return x * inverse, y * inverse, forwards
 
 
 def _hue_weight(cos_h: Tensor, sin_h: Tensor) -> Tensor:

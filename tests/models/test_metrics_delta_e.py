@@ -88,6 +88,8 @@ def test_exactly_opposite_hues_are_as_nearly_opposite_ones_on_the_side_of_the_fo
 @settings(deadline=None, max_examples=40)
 @given(colors, colors)
 @example((0.0, 0.0, 53.5), (0.0, 0.0, -1.0))  # opposite, but for rounding
+@example((0.0, 1.0, -6.204097240567744e-39), (0.0, -1.0, 0.0))  # both just below the upper half
+@example((0.0, 1.0, -1e-7), (0.0, -1.0, -1e-7))
 def test_symmetric_and_zero_only_for_identity(
     first: tuple[float, float, float], second: tuple[float, float, float]
 ) -> None:
@@ -95,6 +97,26 @@ def test_symmetric_and_zero_only_for_identity(
     torch.testing.assert_close(there, back, atol=1e-3, rtol=1e-3)
     assert delta_e(pixel(first), pixel(first)) == 0
     assert torch.isfinite(there).all()
+
+
+def test_symmetric_for_nearly_opposite_hues() -> None:
+    rng = np.random.default_rng(0)
+    n = 20_000
+    quarters = rng.integers(0, 4, n) * np.pi / 2
+    angles = np.where(rng.random(n) < 0.5, quarters, rng.uniform(0, 2 * np.pi, n))
+    off = rng.choice([0, 1e-39, 1e-12, 1e-8, 1e-7, 3e-7, 1e-6], n) * rng.choice([-1, 1], n)
+    first, second = (
+        torch.from_numpy(
+            np.stack([np.full(n, 50.0), chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1)
+            .astype(np.float32)[..., None, None]
+        )
+        for hue, chroma in (
+            (angles, rng.uniform(0.5, 60, n)),
+            (angles + np.pi + off, rng.uniform(0.5, 60, n)),
+        )
+    )  # fmt: skip
+    there, back = delta_e(first, second), delta_e(second, first)
+    torch.testing.assert_close(there, back, atol=1e-3, rtol=1e-3)
 
 
 def test_averages_over_pixels_and_keeps_photos_apart() -> None:
