@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.balance import balance_of
+from analysis.statistics.balance import balance_of
 from tests.analysis.planted import planted_run
 
 

@@ -30,11 +30,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.bundle import Bundle
-from models.colorize import small_lightness
-from models.colorize_network import cut_squares, network_size, predict_chroma
-from models.colorize_paths import colorize_paths
-from models.generator import Generator
+from models.bundle.store import Bundle
+from models.colorize.paths import colorize_paths
+from models.colorize.pipeline import small_lightness
+from models.colorize.prediction import cut_squares, network_size, predict_chroma
+from models.networks.generator import Generator
 
 QUALITY = 90
 BATCH = 16

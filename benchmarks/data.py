@@ -33,15 +33,15 @@ from skimage.color import rgb2lab
 from torch import Tensor
 
 from data_pipeline.batches import TrainingBatches
-from data_pipeline.cache import build_cache
-from data_pipeline.folder import FolderSource
-from data_pipeline.grey import MINIMUM_CHROMA
-from data_pipeline.listing import PhotoEntry
+from data_pipeline.cache.build import build_cache
+from data_pipeline.cache.prepare import PhotoSettings, prepare
+from data_pipeline.cache.reader import HEADER, PHOTOS, PIXELS, SKIPPED
+from data_pipeline.decode.grey import MINIMUM_CHROMA
+from data_pipeline.decode.photo import decode_photo, fit_photo
 from data_pipeline.parallel import map_in_order, usable_cores
-from data_pipeline.photo import decode_photo, fit_photo
-from data_pipeline.photo_cache import HEADER, PHOTOS, PIXELS, SKIPPED
-from data_pipeline.prepare import PhotoSettings, prepare
-from data_pipeline.synthetic import make_landscape
+from data_pipeline.sources.folder import FolderSource
+from data_pipeline.sources.listing import PhotoEntry
+from data_pipeline.synthetic.landscape import make_landscape
 
 LARGE_CACHE_PHOTOS = 100_000
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from data_pipeline.batches import TrainingBatches
-from data_pipeline.cache import open_cache
+from data_pipeline.cache.build import open_cache
 from data_pipeline.split import split_by_content
 
 STEPS = 400

@@ -9,12 +9,12 @@ from typing import Any
 from torch import nn
 
 from data_pipeline.batches import TrainingBatches, load_batch
-from data_pipeline.cache import PhotoCache
+from data_pipeline.cache.build import PhotoCache
 from data_pipeline.split import split_by_content
-from models.device import resolve_compute
-from models.settings import TrainingSettings
-from models.training import Training
-from models.validation import validate
+from models.metrics.validation import validate
+from models.training.device import resolve_compute
+from models.training.loop import Training
+from models.training.settings import TrainingSettings
 
 METRICS = ("ab_swd", "grey_skill", "ab_hf_ratio", "colorfulness_gap")
 

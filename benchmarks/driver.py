@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sleeping_trial import SleepingTrainable
+from search.cli.progress import Progress
 from search.config import EarlyStopping, SearchConfig
-from search.driver import run_search
-from search.ledger import Ledger
-from search.photos import SearchPhotos, prepare_photos
-from search.progress import Progress
-from search.run_folder import RunFolder, read_rows
-from search.study import enqueue_points, open_study
+from search.run.directory import RunFolder, read_rows
+from search.run.ledger import Ledger
+from search.run.photos import SearchPhotos, prepare_photos
+from search.study.creation import enqueue_points, open_study
+from search.tune.driver import run_search
 
 SLOTS = 2
 ROOT = Path(__file__).parents[1]
@@ -81,7 +81,7 @@ def first_loss(folder: Path, starts: int) -> list[float]:
     seconds = []
     for i in range(starts):
         command = [
-            *(sys.executable, "-m", "search.cli", "search", "--images", "synthetic:40"),
+            *(sys.executable, "-m", "search.cli.main", "search", "--images", "synthetic:40"),
             *("--image-size", "32", "--batch-size", "8", "--trials", "2", "--max-epochs", "1"),
             *("--concurrency", "2", "--runs-dir", str(folder / "starts"), "--name", str(i)),
         ]

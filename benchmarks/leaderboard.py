@@ -23,17 +23,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.leaderboard import build_leaderboard
-from analysis.leaderboard_formats import write_leaderboard
-from analysis.leaderboard_table import leaderboard_text
-from analysis.run import open_run
+from analysis.leaderboard.export_formats import write_leaderboard
+from analysis.leaderboard.ranked_trials import build_leaderboard
+from analysis.leaderboard.terminal_table import leaderboard_text
+from analysis.stored_run.run import open_run
 from tests.analysis.fabricate import Plan, fabricate_run
 
 WHOLE = """
 import sys
-from analysis.leaderboard import build_leaderboard
-from analysis.leaderboard_table import leaderboard_text
-from analysis.run import open_run
+from analysis.leaderboard.ranked_trials import build_leaderboard
+from analysis.leaderboard.terminal_table import leaderboard_text
+from analysis.stored_run.run import open_run
 sys.stdout.write(leaderboard_text(build_leaderboard(open_run(sys.argv[1]))))
 """
 

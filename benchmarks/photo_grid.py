@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from models.bundle import Bundle, load_bundle
-from models.colorize import colorize
+from models.bundle.store import Bundle, load_bundle
+from models.colorize.pipeline import colorize
 
 TILE = (240, 160)
 GAP = 4

@@ -26,11 +26,11 @@ from torch.nn import functional
 
 from benchmarks.default_training import make_parser, start_training, validate_held_out
 from data_pipeline.batches import load_batch
-from data_pipeline.cache import PhotoCache, build_cache
-from data_pipeline.source import open_source
+from data_pipeline.cache.build import PhotoCache, build_cache
+from data_pipeline.sources.by_name import open_source
 from data_pipeline.split import split_by_content
-from models.adversarial import AdversarialPair
-from models.settings import TrainingSettings
+from models.training.settings import TrainingSettings
+from models.training.step import AdversarialPair
 
 REPORT = TrainingSettings(
     generator_complexity=30,

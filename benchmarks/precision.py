@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from benchmarks.default_training import METRICS, make_parser, start_training, validate_held_out
-from data_pipeline.cache import PhotoCache, build_cache
-from data_pipeline.source import open_source
-from models.settings import Precision, TrainingSettings
+from data_pipeline.cache.build import PhotoCache, build_cache
+from data_pipeline.sources.by_name import open_source
+from models.training.settings import Precision, TrainingSettings
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 

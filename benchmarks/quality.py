@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from data_pipeline.batches import load_batch
-from data_pipeline.cache import PhotoCache, build_cache
-from data_pipeline.source import open_source
+from data_pipeline.cache.build import PhotoCache, build_cache
+from data_pipeline.sources.by_name import open_source
 from data_pipeline.split import split_by_content
-from models.bundle import load_bundle
-from models.validation import grey_baseline, validate
+from models.bundle.store import load_bundle
+from models.metrics.validation import grey_baseline, validate
 
 CHOOSING = 128
 PARTS = {

@@ -16,8 +16,8 @@ from PIL import Image
 from skimage.color import rgb2lab
 from torch import Tensor, nn
 
-from models.discriminator import Discriminator
-from models.generator import Generator
+from models.networks.discriminator import Discriminator
+from models.networks.generator import Generator
 
 
 class ReferenceTraining:

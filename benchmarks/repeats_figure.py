@@ -19,10 +19,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from scipy.stats import f_oneway
 
-from analysis.figures.style import BLUE, GREY, VERMILION
-from analysis.leaderboard import build_leaderboard
-from analysis.ranking import REPORT_TARGET_RATIO
-from analysis.run import open_run
+from analysis.leaderboard.ranked_trials import build_leaderboard
+from analysis.leaderboard.ranking import REPORT_TARGET_RATIO
+from analysis.report.figures.style import BLUE, GREY, VERMILION
+from analysis.stored_run.run import open_run
 
 DRIFT = "adversarial_drift"
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from analysis.report import write_report
-from analysis.run import Run, open_run
+from analysis.report.render import write_report
+from analysis.stored_run.run import Run, open_run
 from tests.analysis.fabricate import Plan, fabricate_run
 
 

@@ -24,14 +24,14 @@ from typing import Any
 import ray
 
 from benchmarks.sleeping_trial import WARM_UNTIL, TrivialTrainable
+from search.cli.progress import Progress
 from search.config import SearchConfig
-from search.driver import OBJECT_STORE_BYTES, run_search
-from search.ledger import Ledger
-from search.photos import SearchPhotos
-from search.progress import Progress
-from search.run_folder import RunFolder
-from search.standings import Ended
-from search.study import open_study
+from search.run.directory import RunFolder
+from search.run.ended_trials import EndedTrial
+from search.run.ledger import Ledger
+from search.run.photos import SearchPhotos
+from search.study.creation import open_study
+from search.tune.driver import OBJECT_STORE_BYTES, run_search
 
 MARKS = (10, 50, 100, 200, 500, 1000, 2000, 3000, 4000, 5000)
 
@@ -46,7 +46,7 @@ class Clock(Progress):
         self._processor: list[float] = []
         self.rows: list[dict[str, Any]] = []
 
-    def on_end(self, ended: Ended) -> None:
+    def on_end(self, ended: EndedTrial) -> None:
         """Note a trial's end."""
         self.ends.append(time.monotonic())
         self._processor.append(time.process_time())

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.reference import ReferenceTraining
-from models.adversarial import AdversarialPair
-from models.device import resolve_compute
-from models.settings import Precision, TrainingSettings
-from models.weight_average import WeightAverage
+from models.training.device import resolve_compute
+from models.training.settings import Precision, TrainingSettings
+from models.training.step import AdversarialPair
+from models.training.weight_average import WeightAverage
 
 #: generator width, discriminator width, pixels a side, batch size
 CASES = ((30, 4, 64, 16), (30, 4, 128, 16), (72, 14, 256, 8))

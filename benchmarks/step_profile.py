@@ -21,7 +21,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.step import CASES, step_on_noise
-from models.device import resolve_compute
+from models.training.device import resolve_compute
 
 #: channels and pixels a side of the convolutions that are tried for the peak, batches of 16
 PEAK_SHAPES = ((32, 64), (64, 64), (128, 32), (128, 64), (256, 32), (512, 16))

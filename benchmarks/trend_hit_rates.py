@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.change_point import flattening_of
-from analysis.stagnation import trend_of
+from analysis.statistics.change_point import flattening_of
+from analysis.statistics.stagnation import trend_of
 from tests.analysis.planted import NOISES, curve_of, noise_of
 
 TRUTHS = {

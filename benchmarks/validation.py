@@ -27,16 +27,16 @@ from torch import Tensor
 
 from data_pipeline.lab import rgb_to_lab
 from data_pipeline.lab_tensor import denormalise_lab, normalise_lab
-from data_pipeline.synthetic import make_landscape
-from models.adversarial import AdversarialPair
-from models.device import resolve_compute
-from models.metrics import PIXELS_AT_ONCE, ValidationMetrics
-from models.metrics_delta_e import delta_e
-from models.metrics_gamut import displayed_colors
-from models.metrics_paired import l1, psnr, ssim
-from models.metrics_statistics import ab_moments, ab_swd, colorfulness, hf_energy, mean_chroma
-from models.settings import TrainingSettings
-from models.validation import validate
+from data_pipeline.synthetic.landscape import make_landscape
+from models.metrics.accumulate import PIXELS_AT_ONCE, ValidationMetrics
+from models.metrics.delta_e import delta_e
+from models.metrics.distributions import ab_moments, ab_swd, colorfulness, hf_energy, mean_chroma
+from models.metrics.gamut import displayed_colors
+from models.metrics.paired import l1, psnr, ssim
+from models.metrics.validation import validate
+from models.training.device import resolve_compute
+from models.training.settings import TrainingSettings
+from models.training.step import AdversarialPair
 
 Batch = tuple[Tensor, Tensor]
 

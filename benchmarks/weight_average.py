@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from benchmarks.default_training import METRICS, make_parser, start_training, validate_held_out
-from data_pipeline.cache import PhotoCache, build_cache
-from data_pipeline.source import open_source
-from models.settings import TrainingSettings
+from data_pipeline.cache.build import PhotoCache, build_cache
+from data_pipeline.sources.by_name import open_source
+from models.training.settings import TrainingSettings
 
 
 def main() -> None:

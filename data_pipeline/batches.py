@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from data_pipeline.cache.reader import PhotoCache
 from data_pipeline.errors import InputError
-from data_pipeline.photo_cache import PhotoCache
 
 
 def load_batch(cache: PhotoCache, indices: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:

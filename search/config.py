@@ -10,11 +10,11 @@ from typing import Any, Literal, Self, TypeVar
 import yaml
 
 from data_pipeline.errors import InputError
-from models.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, DIRECTIONS, Guard, Objective
-from models.sides import check_side
-from search.results_place import check_place, without_credentials
+from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, DIRECTIONS, Guard, Objective
+from models.networks.sides import check_side
+from search.run.remote_storage import check_remote_storage, without_credentials
 from search.space import DEFAULT_SPACE, SearchSpace
-from search.study_storage import check_address, without_password
+from search.study.storage import check_address, without_password
 
 DEVICE_NAMES = ("auto", "cuda", "mps", "cpu")
 FITS = ("crop", "squash")
@@ -35,7 +35,7 @@ class EarlyStopping:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthStops:
-    """Stops for trainings that are ill, whatever the objective says; see `search.health`.
+    """Stops for trainings that are ill, whatever the objective says; see `search.run.health`.
 
     The defaults are what measurement allows; see docs/search.md.
     """
@@ -151,7 +151,7 @@ class SearchConfig:
         if self.storage is not None:
             check_address(self.storage)
         if self.results is not None:
-            check_place(self.results)
+            check_remote_storage(self.results)
         self._check_points()
 
     def _check_second_objectives(self) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from data_pipeline.errors import InputError
-from models.settings import TrainingSettings
+from models.training.settings import TrainingSettings
 
 #: settings that a search may sample or fix; the seed is the driver's
 NAMES = tuple(field.name for field in fields(TrainingSettings) if field.name != "seed")

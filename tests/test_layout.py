@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ FOREIGN = {
     "analysis": {"ray", "torch", "torchvision"},
     "search": set(),
 }
+#: files that each folder may have
+OPENERS = ("__init__", "__main__")
 FILES = [
-    pytest.param(package, path, id=f"{package}/{path.name}")
+    pytest.param(package, path, id=str(path.relative_to(ROOT)))
     for package in MAY_IMPORT
     for path in sorted((ROOT / package).rglob("*.py"))
 ]
@@ -44,6 +47,44 @@ def test_the_packages_are_those_that_are_installed() -> None:
     folders = {path.parent.relative_to(ROOT) for _, path in (p.values for p in FILES)}
     found = sorted(".".join(folder.parts) for folder in folders)
     assert sorted(project["tool"]["setuptools"]["packages"]) == found
+
+
+#: folders below the top of a package, where an `__init__` says what belongs there
+FOLDERS = sorted(
+    {path.parent for _, path in (p.values for p in FILES)} - {ROOT / name for name in MAY_IMPORT}
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_a_folder_answers_where(folder: Path) -> None:
+    modules = [path.stem for path in folder.glob("*.py") if path.stem not in OPENERS]
+    assert 3 <= len(modules) <= 12
+    assert not [name for name in modules if folder.name in name.split("_")]
+    belongs, not_here = (
+        ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    ).split("\n\n")
+    assert "\n" not in belongs
+    assert not_here.startswith("Not here: ")
+    assert len((folder / "__init__.py").read_text().splitlines()) <= 5
+
+
+def test_no_two_files_or_classes_have_one_name() -> None:
+    paths = [path for _, path in (p.values for p in FILES)]
+    names = Counter(path.stem for path in paths if path.stem not in OPENERS)
+    names.update(
+        node.name
+        for path in paths
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_tests_mirror_the_packages() -> None:
+    ours = {folder.relative_to(ROOT) for folder in FOLDERS} | {Path(name) for name in MAY_IMPORT}
+    for package in MAY_IMPORT:
+        for path in (ROOT / "tests" / package).rglob("test_*.py"):
+            assert path.parent.relative_to(ROOT / "tests") in ours, path
 
 
 @pytest.mark.parametrize(("package", "path"), FILES)
@@ -92,9 +133,9 @@ for name in sys.argv[2:]:
     sys.modules[name] = None  # so that importing it fails
 
 modules = [
-    f"{package}.{module.name}"
+    module.name
     for package in sys.argv[1].split(",")
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + ".")
 ]
 for module in modules:
     importlib.import_module(module)
@@ -139,14 +180,14 @@ def import_all(packages: str, folder: Path, *, without: set[str]) -> dict[str, A
 def test_analysis_needs_neither_ray_nor_torch(tmp_path: Path) -> None:
     # Not hidden from it: libraries that it uses could bring them in, too.
     report = import_all("analysis", tmp_path, without=set())
-    assert report["modules"] > 10
+    assert report["modules"] > 35
     assert not {"ray", "torch", "torchvision"} & set(report["loaded"])
     assert not {"data_pipeline", "models", "search"} & set(report["loaded"])
 
 
 def test_photos_and_networks_need_neither_ray_nor_optuna(tmp_path: Path) -> None:
     report = import_all("data_pipeline,models", tmp_path, without={"ray", "optuna"})
-    assert report["modules"] > 30
+    assert report["modules"] > 70
     assert not {"analysis", "search"} & set(report["loaded"])
 
 

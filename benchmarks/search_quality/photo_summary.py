@@ -6,7 +6,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from models.objective import Objective
+from models.metrics.objective import Objective
 
 #: the method that sets the target of the cost ratio
 REFERENCE = "random"

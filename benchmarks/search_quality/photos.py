@@ -1,11 +1,11 @@
 """Searches on real photos at equal image-steps: ours, random search, the report's hand-made grid.
 
-Every method trains with `models.trial.Trial` on the same photos, in one process. Ours goes through
-the ledger (`ask`, `report`, `finish`), known points and early stopping included, exactly as the
-driver does; random search draws from the same space and trains every trial to its end; the grid
-is the trainings that `configs/*.yaml` name, in order, and then the same at the other end of the
-report's learning rates, until the budget is spent. A search's result is the lowest ab_swd of all
-epochs that satisfy the guards.
+Every method trains with `models.training.trial.TrialTraining` on the same photos, in one process.
+Ours goes through the ledger (`ask`, `report`, `finish`), known points and early stopping included,
+exactly as the driver does; random search draws from the same space and trains every trial to its
+end; the grid is the trainings that `configs/*.yaml` name, in order, and then the same at the other
+end of the report's learning rates, until the budget is spent. A search's result is the lowest
+ab_swd of all epochs that satisfy the guards.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import optuna
 import torch
 from optuna.samplers import RandomSampler
 
-from data_pipeline.cache import PhotoCache, build_cache
-from data_pipeline.source import open_source
+from data_pipeline.cache.build import PhotoCache, build_cache
+from data_pipeline.sources.by_name import open_source
 from data_pipeline.split import Split, split_by_content
-from models.device import resolve_compute
-from models.loss_window import NonFiniteLossError
-from models.settings import TrainingSettings
-from models.trial import Trial
+from models.training.device import resolve_compute
+from models.training.loss_window import NonFiniteLossError
+from models.training.settings import TrainingSettings
+from models.training.trial import TrialTraining
 from search.config import SearchConfig, load_yaml
-from search.ledger import Ledger
-from search.run_folder import RunFolder, append_rows, read_rows
-from search.study import distributions, enqueue_points, open_study
+from search.run.directory import RunFolder, append_rows, read_rows
+from search.run.ledger import Ledger
+from search.study.creation import distributions, enqueue_points, open_study
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 #: the ready searches that are the report's own, in its order
@@ -93,7 +93,7 @@ class Meter:
         training: dict[str, Any] = {"settings": settings.to_dict(), "epochs": []}
         self.trainings.append(training)
         cache, split = open_photos(self.task)
-        trial = Trial(
+        trial = TrialTraining(
             folder,
             settings=settings,
             max_epochs=self.task.max_epochs,

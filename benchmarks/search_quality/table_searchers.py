@@ -12,9 +12,9 @@ from optuna.trial import Trial
 
 from benchmarks.search_quality.tables import Table
 from search.config import SearchConfig
-from search.ledger import Ledger
-from search.run_folder import RunFolder
-from search.trial_rows import OpenTrial
+from search.run.directory import RunFolder
+from search.run.ledger import Ledger
+from search.run.trial_rows import OpenTrial
 
 #: more than any search here asks for
 MANY = 100_000

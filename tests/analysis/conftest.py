@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.run import Run, open_run
+from analysis.stored_run.run import Run, open_run
 from tests.analysis.fabricate import Plan, fabricate_run
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from analysis.columns import METRICS
-from analysis.curve_summary import summarise_curves
+from analysis.statistics.curve_summary import summarise_curves
+from analysis.stored_run.columns import METRICS
 from tests.analysis.planted import WIDTHS, pair_of
 
 

@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analysis.curve_summary import summarise_curves
-from analysis.stagnation import FloatArray
-from analysis.trials import trials_table
+from analysis.statistics.curve_summary import summarise_curves
+from analysis.statistics.stagnation import FloatArray
+from analysis.stored_run.trials import trials_table
 
 Noise = Literal["white", "heavy tails", "red 0.5", "red 0.8", "red plus white", "oscillating"]
 NOISES: tuple[Noise, ...] = get_args(Noise)

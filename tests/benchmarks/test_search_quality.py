@@ -16,9 +16,9 @@ from benchmarks.search_quality.table_searchers import Ours
 from benchmarks.search_quality.tables import Table, Training
 from benchmarks.search_quality.workers import simulate
 from search.config import SearchConfig
-from search.run_folder import RunFolder
-from search.sampler import sampler_for
-from search.study import open_study
+from search.run.directory import RunFolder
+from search.study.creation import open_study
+from search.study.sampler import sampler_for
 
 SMALL_TABLE = "nasbench201/cifar10"
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data_pipeline.batches import TrainingBatches, load_batch
-from data_pipeline.cache import PhotoCache, build_cache
+from data_pipeline.cache.build import PhotoCache, build_cache
 from data_pipeline.errors import InputError
 from data_pipeline.lab_tensor import normalise_lab
 

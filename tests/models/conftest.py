@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipeline.cache import PhotoCache, build_cache
+from data_pipeline.cache.build import PhotoCache, build_cache
 from tests.models.toys import new_trial, run_to_end
 
 

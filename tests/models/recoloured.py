@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from skimage.color import rgb2lab
 
-from models.bundle import Bundle
-from models.colorize_paths import PhotoResult, colorize_paths
-from models.generator import Generator
+from models.bundle.store import Bundle
+from models.colorize.paths import PhotoResult, colorize_paths
+from models.networks.generator import Generator
 
 
 class FixedChroma(Generator):

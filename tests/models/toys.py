@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from data_pipeline.cache import PhotoCache
+from data_pipeline.cache.build import PhotoCache
 from data_pipeline.split import split_by_content
-from models.device import Compute, resolve_compute
-from models.objective import Objective
-from models.settings import TrainingSettings
-from models.trial import Trial
+from models.metrics.objective import Objective
+from models.training.device import Compute, resolve_compute
+from models.training.settings import TrainingSettings
+from models.training.trial import TrialTraining
 
 TRIAL_EPOCHS = 3
 HAS_BFLOAT16 = resolve_compute("cpu").dtype == torch.bfloat16
@@ -91,8 +91,8 @@ def new_trial(
     settings: TrainingSettings | None = None,
     max_epochs: int = TRIAL_EPOCHS,
     dtype: torch.dtype = torch.float32,
-) -> Trial:
-    return Trial(
+) -> TrialTraining:
+    return TrialTraining(
         folder,
         settings=settings or tiny_settings(),
         max_epochs=max_epochs,
@@ -104,7 +104,7 @@ def new_trial(
     )
 
 
-def run_to_end(trial: Trial) -> list[dict[str, Any]]:
+def run_to_end(trial: TrialTraining) -> list[dict[str, Any]]:
     reports = []
     while not trial.done:
         reports.append(trial.run_epoch())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import optuna
 
-from search.run_folder import read_json, read_rows
+from search.run.directory import read_json, read_rows
 
 ROOT = Path(__file__).parents[2]
 TRIALS, EPOCHS = 3, 3
@@ -25,7 +25,7 @@ PATIENCE_SEC = 240
 
 def start(arguments: list[str], cwd: Path, cache: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "search.cli", *arguments],
+        [sys.executable, "-m", "search.cli.main", *arguments],
         cwd=cwd,
         env={
             **os.environ,

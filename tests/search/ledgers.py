@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from models.objective import METRICS
+from models.metrics.objective import METRICS
 from search.config import EarlyStopping, SearchConfig
-from search.ledger import Ledger
-from search.run_folder import RunFolder, read_rows
-from search.study import open_study
+from search.run.directory import RunFolder, read_rows
+from search.run.ledger import Ledger
+from search.study.creation import open_study
 
 EPOCHS = 3
 WINDOWS = 2

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from models.complexity import balance
+from models.networks.complexity import network_sizes
 from search.config import SearchConfig, load_yaml
-from search.study import distributions
+from search.study.creation import distributions
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 #: not the report's
@@ -41,7 +41,7 @@ def test_the_small_study_has_the_ratios_of_the_large_one() -> None:
         settings = [space.settings(point, seed=0) for point in config.points]
         ratios.append(
             [
-                balance(
+                network_sizes(
                     each.generator_complexity, each.discriminator_complexity, each.image_size
                 ).parameter_ratio
                 for each in settings
@@ -53,7 +53,7 @@ def test_the_small_study_has_the_ratios_of_the_large_one() -> None:
 def test_the_final_model_has_the_ratio_of_the_report() -> None:
     config = SearchConfig.from_dict({"name": "a", **load_yaml(CONFIGS / "final_model.yaml")})
     settings = config.make_space().settings({}, seed=0)
-    sizes = balance(
+    sizes = network_sizes(
         settings.generator_complexity, settings.discriminator_complexity, settings.image_size
     )
     assert round(sizes.parameter_ratio, 2) == 0.81

@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from data_pipeline.cache import open_cache
+from data_pipeline.cache.build import open_cache
 from data_pipeline.split import split_by_content
-from models.bundle import FILE_NAMES
-from models.bundle_weights import write_weights
-from models.device import resolve_compute
-from models.generator import Generator
-from models.settings import TrainingSettings
-from models.trial import Trial
-from search.cli import main
+from models.bundle.store import FILE_NAMES
+from models.bundle.weights import write_weights
+from models.networks.generator import Generator
+from models.training.device import resolve_compute
+from models.training.settings import TrainingSettings
+from models.training.trial import TrialTraining
+from search.cli.main import main
 from search.config import EarlyStopping, SearchConfig
-from search.ledger import Ledger
-from search.photos import prepare_photos
-from search.run_folder import RunFolder, read_json, read_rows, write_json
-from search.study import open_study
+from search.run.directory import RunFolder, read_json, read_rows, write_json
+from search.run.ledger import Ledger
+from search.run.photos import prepare_photos
+from search.study.creation import open_study
 from tests.models.toys import differences
 
 #: epochs of a trial, and of a training of it
@@ -40,7 +40,7 @@ def workshop(place: Path) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHROMATUNE_CACHE", str(place / "cache"))
-        patch.setattr("models.bundle.write_onnx", write)
+        patch.setattr("models.bundle.store.write_onnx", write)
         yield
 
 
@@ -82,11 +82,13 @@ def search_without_ray(place: Path) -> Path:
     return folder.path
 
 
-def make_trial(run: Path, trial_id: str, settings: TrainingSettings, *, max_epochs: int) -> Trial:
+def make_trial(
+    run: Path, trial_id: str, settings: TrainingSettings, *, max_epochs: int
+) -> TrialTraining:
     """The trial `trial_id` of a run of 32 pixels, as a worker of Ray makes it."""
     cache = open_cache(Path(read_json(run / "data.json")["cache"]["32"]))
     config = SearchConfig.from_dict(read_json(run / "config.json"))
-    return Trial(
+    return TrialTraining(
         run / "trials" / trial_id,
         settings=settings,
         max_epochs=max_epochs,

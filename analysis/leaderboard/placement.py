@@ -1,0 +1,80 @@
+"""Why a trial stands where it stands, in a few words."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from analysis.leaderboard.ranking import Costs
+
+_GOOD_COST = 0.35
+_BAD_COST = 1.5
+_FAR_COST = 1.0
+
+_TREND_WORDS = {
+    "stagnant": "balanced",
+    "unclear": "balance unclear",
+    "rising": "D too strong",
+    "falling": "G too strong",
+}
+
+
+def reasons_of(trials: pd.DataFrame, costs: Costs, *, objective: str) -> list[str]:
+    """A few words a trial (n_trials): G is the generator, D the discriminator.
+
+    A rising adversarial loss means a discriminator that wins, a falling one a generator that does.
+    """
+    columns = [
+        trials["state"].tolist(),
+        trials["reason"].tolist(),
+        trials["feasible"].tolist(),
+        trials["adversarial_trend"].tolist(),
+        _verdicts(trials),
+        costs.ratio.tolist(),
+        costs.objective.tolist(),
+    ]
+    return [
+        _complete(*parts, objective=objective)
+        if state == "complete"
+        else _unfinished(state, reason)
+        for state, reason, *parts in zip(*columns, strict=True)
+    ]
+
+
+def _unfinished(state: str, reason: object) -> str:
+    if isinstance(reason, str):
+        return reason
+    return "still training" if state == "running" else "no reason stored"
+
+
+def _complete(
+    feasible: bool,
+    trend: str,
+    verdict: object,
+    ratio_cost: float,
+    objective_cost: float,
+    *,
+    objective: str,
+) -> str:
+    words = [] if feasible else ["colours fail the guards"]
+    # The loss of a discriminator that says one half to everything is level, but not balanced.
+    gave_up = verdict == "gave up" and trend in ("stagnant", "unclear")
+    words.append("D gave up" if gave_up else _TREND_WORDS[trend])
+    if math.isnan(objective_cost):
+        words.append(f"no {objective}")
+    elif objective_cost == 0:
+        words.append(f"best {objective}")
+    elif objective_cost <= _GOOD_COST:
+        words.append(f"good {objective}")
+    elif objective_cost >= _BAD_COST:
+        words.append(f"weak {objective}")
+    if ratio_cost >= _FAR_COST:
+        words.append("ratio off")
+    return ", ".join(words)
+
+
+def _verdicts(trials: pd.DataFrame) -> list[object]:
+    if "discriminator_verdict" not in trials:
+        return [None] * len(trials)
+    return trials["discriminator_verdict"].tolist()

@@ -1,0 +1,154 @@
+"""The report of a run: one HTML file that opens offline and asks nothing of the network."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from analysis.leaderboard.ranked_trials import build_leaderboard
+from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Weights
+from analysis.optuna_view.in_memory_study import searched_parameters, study_of
+from analysis.report.figures.contour import contour_figure, contour_infos
+from analysis.report.figures.losses import loss_infos, overlay_figure, overlay_info
+from analysis.report.figures.parallel_coordinates import AXIS_WIDTH_PIXELS, parallel_figure, parallel_info
+from analysis.report.figures.pareto import pareto_figure, pareto_info
+from analysis.report.figures.ratio_drift import ratio_drift_figure, ratio_drift_info
+from analysis.report.figures.search_history import (
+    MIN_TRIALS_FOR_IMPORTANCE,
+    SLICE_WIDTH_PIXELS,
+    history_figure,
+    importance_figure,
+    importance_of,
+    slice_figure,
+)
+from analysis.report.figures.style import label_of
+from analysis.report.pictures import pictures_of
+from analysis.report.tables import (
+    headline,
+    leaderboard_columns,
+    loss_records,
+    predictor_rows,
+    unfinished_groups,
+    winner_facts,
+)
+from analysis.statistics.balance import balance_of
+from analysis.stored_run.columns import ENDED
+from analysis.stored_run.run import Run
+
+N_PICTURES = 6
+
+
+def write_report(
+    run: Run,
+    out: Path,
+    *,
+    target_ratio: float = REPORT_TARGET_RATIO,
+    weights: Weights | None = None,
+) -> Path:
+    """Write the report of a run, finished or not, to `out` and return its path.
+
+    The file appears whole or not at all: it is written under a temporary name and renamed.
+
+    Raises:
+        RunFolderError: the target ratio or a weight is out of range, or a file cannot be read.
+    """
+    page = render_report(run, target_ratio=target_ratio, weights=weights)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return out
+
+
+def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> str:
+    """Render the report as one HTML page."""
+    board = build_leaderboard(run, target_ratio=target_ratio, weights=weights)
+    winner = winner_facts(run, board)
+    winner_id = None if winner is None else winner["trial_id"]
+    balance = balance_of(run.trials)
+    parameters = searched_parameters(run)
+    ended = study_of(run, ENDED)
+    infos = loss_infos(run, board["trial_id"].tolist())
+    slices = slice_figure(ended, objective=run.objective, parameters=parameters)
+    figures = {
+        "ratio-drift": ratio_drift_figure(ratio_drift_info(run, balance)),
+        "overlay": overlay_figure(overlay_info(run, infos, winner=winner_id)),
+        "history": history_figure(run, study_of(run)),
+        "importance": importance_figure(importance_of(run, ended), objective=run.objective),
+        "parallel": parallel_figure(parallel_info(run, parameters)),
+        "slice": slices,
+        "pareto": pareto_figure(pareto_info(run), winner=winner_id),
+    }
+    contours = {
+        f"{label_of(info.x_name)} × {label_of(info.y_name)}": contour_figure(
+            info, objective=run.objective
+        )
+        for info in contour_infos(run, parameters)
+    }
+    shown = board.loc[board["state"].isin(ENDED), "trial_id"].tolist()
+    environment = Environment(
+        loader=PackageLoader("analysis", "page"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        run=run,
+        headline=headline(run),
+        winner=winner,
+        balance=balance,
+        target_ratio=target_ratio,
+        predictors=predictor_rows(balance),
+        columns=leaderboard_columns(board, run.objective),
+        n_rows=len(board),
+        unfinished=unfinished_groups(board),
+        pictures=pictures_of(run, shown, n_trials=N_PICTURES),
+        figures={name: figure is not None for name, figure in figures.items()},
+        has_contours=bool(contours),
+        min_importance=MIN_TRIALS_FOR_IMPORTANCE,
+        widths={
+            "slice": SLICE_WIDTH_PIXELS * len(parameters),
+            "parallel": AXIS_WIDTH_PIXELS * (len(parameters) + 3),
+        },
+        settings={
+            name: json.dumps(content, indent=2, ensure_ascii=False)
+            for name, content in (
+                ("config.json", run.config),
+                ("data.json", run.data),
+                ("run.json", run.info),
+            )
+        },
+        figure_json={
+            **{name: _script_json(_plotly(figure)) for name, figure in figures.items() if figure},
+            "contour": _script_json({name: _plotly(f) for name, f in contours.items()}),
+        },
+        losses_json=_script_json(loss_records(board, infos)),
+        plotly_js=Markup(get_plotlyjs()),
+        style=_page_file("report.css"),
+        script=_page_file("report.js"),
+    )
+
+
+def _plotly(figure: go.Figure) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(figure.to_json())
+    content["layout"].pop("template", None)
+    return content
+
+
+def _script_json(value: object) -> Markup:
+    """JSON that may stand inside a script element: nothing in it can close the element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    for character, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
+        text = text.replace(character, escaped)
+    return Markup(text)
+
+
+def _page_file(name: str) -> Markup:
+    return Markup((Path(__file__).parent / "page" / name).read_text(encoding="utf-8"))

@@ -1,0 +1,220 @@
+"""A bundle's README: a model card in the Hugging Face Hub's format.
+
+Format: YAML front matter between two `---` lines, then Markdown
+(https://huggingface.co/docs/hub/model-cards).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from models.networks.complexity import generator_parameters
+
+CARD_NAME = "README.md"
+SAMPLES_NAME = "samples.png"
+
+#: what each validation metric says, in the order of the card's table
+METRIC_MEANINGS = {
+    "l1": "mean absolute error of a\\*/127, b\\*/127; lower is closer, but grey is hard to beat",
+    "grey_skill": "1 - l1 / l1 of all grey; above 0 beats grey",
+    "psnr": "decibels; prefers grey to lively colour",
+    "ssim": "structural similarity; prefers grey to lively colour",
+    "delta_e": "mean CIEDE2000 difference; lower is closer",
+    "colorfulness": "Hasler and Suesstrunk 2003",
+    "colorfulness_gap": "output's colorfulness minus the photos'; 0 is right, below 0 is pale",
+    "chroma_log_ratio": "log of output's over the photos' mean chroma; 0 is right",
+    "ab_swd": "sliced Wasserstein distance of the a\\*b\\* pixels; lower is better",
+    "frechet_ab": "Frechet distance of the a\\*b\\* statistics; lower is better",
+    "ab_hf_ratio": "fine detail of a\\*b\\*, output over photo; 1 is right, 4 looks pixelated",
+}
+
+_LIMITS = """\
+- It was trained on one kind of photo, namely those described above. On portraits, interiors or
+  documents expect weak or wrong colours.
+- Colour is a guess: a grey photo does not say whether a car was red or blue. Do not take the
+  output as evidence of how anything looked.
+- Colours are predicted at about the size it was trained at and scaled up along the photo's edges,
+  so small coloured details in large photos are missed.\
+"""
+
+
+def model_card(config: Mapping[str, Any], *, has_samples: bool) -> str:
+    """Write the card of the bundle with this `config.json`, as Markdown with YAML front matter."""
+    return "\n".join(
+        [
+            "---",
+            yaml.safe_dump(_front_matter(config), sort_keys=False, allow_unicode=True).rstrip(),
+            "---",
+            "",
+            *_opening(config, has_samples=has_samples),
+            *_section("Data", _rows(config.get("data")), ("", "")),
+            *_section("Hyperparameters", _rows(config.get("hyperparameters")), ("", "")),
+            *_section(
+                "Balance of the two networks",
+                _rows(config.get("balance")),
+                ("", "discriminator over generator"),
+            ),
+            *_section("Training", _rows(config.get("training")), ("", "")),
+            *_metrics(config),
+            "## Limits",
+            "",
+            _LIMITS,
+            "",
+            *_how_to_use(config),
+            *_section("Versions", _rows(config.get("versions")), ("", "")),
+        ]
+    )
+
+
+def _front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
+    front: dict[str, Any] = {
+        "library_name": "chromatune",
+        "pipeline_tag": "image-to-image",
+        "tags": ["image-colorization", "colorization", "cielab", "unet", "gan", "onnx"],
+    }
+    results = [
+        {"type": name, "name": name, "value": value}
+        for name, value in _mapping(config.get("metrics")).items()
+        if isinstance(value, int | float)
+    ]
+    if results:
+        source = _text(_mapping(config.get("data")).get("source", "photos"))
+        front["model-index"] = [
+            {
+                "name": f"chromatune trial {_text(config.get('trial_id', ''))}".strip(),
+                "results": [
+                    {
+                        "task": {"type": "image-to-image", "name": "photo colorization"},
+                        "dataset": {"type": "custom", "name": source, "split": "validation"},
+                        "metrics": results,
+                    }
+                ],
+            }
+        ]
+    return front
+
+
+def _opening(config: Mapping[str, Any], *, has_samples: bool) -> list[str]:
+    complexity, size = config["generator_complexity"], config["image_size"]
+    lines = [
+        "# A photo colorizer",
+        "",
+        f"A UNet of width {complexity} ({generator_parameters(complexity):,} parameters) that sees "
+        "the lightness L\\* of a photo and predicts its colours, the a\\* and b\\* of CIELAB. "
+        f"It was trained against a UNet discriminator on photos of {size} x {size} pixels by "
+        "chromatune, which searched for a pair of networks that keep each other in balance"
+        + (f" (trial {_cell(config['trial_id'])})." if "trial_id" in config else "."),
+        "",
+    ]
+    if has_samples:
+        lines += [f"![Grey inputs left, outputs right]({SAMPLES_NAME})", ""]
+        lines += ["Photos it was not trained on: grey inputs left, outputs right.", ""]
+    return lines
+
+
+def _metrics(config: Mapping[str, Any]) -> list[str]:
+    metrics = _mapping(config.get("metrics"))
+    grey = _mapping(config.get("grey_metrics"))
+    known = [name for name in METRIC_MEANINGS if name in metrics]
+    others = [name for name in metrics if name not in METRIC_MEANINGS]
+    rows = [
+        (name, _text(metrics[name]), _text(grey.get(name)), METRIC_MEANINGS.get(name, ""))
+        for name in known + others
+    ]
+    return _section(
+        "How good it is", rows, ("on photos held out of training", "this", "all grey", "meaning")
+    )
+
+
+def _section(title: str, rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> list[str]:
+    if not rows:
+        return []
+    return [
+        f"## {title}",
+        "",
+        "| " + " | ".join(header) + " |",
+        "|" + " --- |" * len(header),
+        *("| " + " | ".join(_cell(entry) for entry in row) + " |" for row in rows),
+        "",
+    ]
+
+
+def _how_to_use(config: Mapping[str, Any]) -> list[str]:
+    size = config["image_size"]
+    fit = ', fit="squash"' if config.get("fit") == "squash" else ""
+    return [
+        "## How to use",
+        "",
+        "On photos and folders, at their own resolution:",
+        "",
+        "```sh",
+        "chromatune colorize THIS_FOLDER PHOTO_OR_FOLDER --out COLOURED",
+        "```",
+        "",
+        "In Python, with chromatune installed (a Hub name works as well as a folder):",
+        "",
+        "```python",
+        "import numpy as np",
+        "from PIL import Image",
+        "",
+        "from models.bundle.hub import PretrainedGenerator",
+        "from models.colorize.pipeline import colorize",
+        "",
+        'generator = PretrainedGenerator.from_pretrained("THIS_FOLDER")',
+        'photo = np.asarray(Image.open("photo.jpg").convert("RGB"))',
+        f"rgb = colorize(photo, generator, image_size={size}{fit})",
+        'Image.fromarray(rgb).save("coloured.png")',
+        "```",
+        "",
+        "Without torch, by onnxruntime:",
+        "",
+        "```python",
+        "import numpy as np",
+        "import onnxruntime",
+        "from PIL import Image",
+        "from skimage.color import lab2rgb, rgb2lab",
+        "",
+        "# any sides divisible by 32",
+        f'photo = Image.open("photo.jpg").convert("RGB").resize(({size}, {size}))',
+        "lab = rgb2lab(np.asarray(photo)).astype(np.float32)",
+        "L_N1HW = lab[None, None, :, :, 0] / 50 - 1",
+        'session = onnxruntime.InferenceSession("THIS_FOLDER/generator.onnx")',
+        '(ab_N2HW,) = session.run(None, {"L": L_N1HW})',
+        "lab[:, :, 1:] = ab_N2HW[0].transpose(1, 2, 0) * 127",
+        'Image.fromarray((lab2rgb(lab) * 255).round().astype(np.uint8)).save("coloured.png")',
+        "```",
+        "",
+    ]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _rows(value: object) -> list[tuple[str, ...]]:
+    """One (name, value) a row; the names of nested entries are joined by dots."""
+    rows: list[tuple[str, ...]] = []
+    for name, entry in _mapping(value).items():
+        if isinstance(entry, Mapping):
+            rows += [(f"{name}.{inner}", text) for inner, text in _rows(entry)]
+        else:
+            rows.append((str(name), _text(entry)))
+    return rows
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    return str(value)
+
+
+def _cell(text: object) -> str:
+    """Keep a value inside its table cell."""
+    return " ".join(str(text).replace("|", "\\|").split())

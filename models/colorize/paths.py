@@ -1,0 +1,294 @@
+"""Colour for files and folders of photos.
+
+Each thread takes a handful of photos at a time: it decodes them, shows all their squares to the
+network in one batch, and colours and encodes them. So small photos share a batch, one thread's
+decoding overlaps another's network, and no thread waits for another.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from cv2.utils import logging as cv2_log
+
+from data_pipeline.decode.photo import PhotoError, read_file
+from data_pipeline.errors import InputError
+from models.bundle.store import Bundle
+from models.colorize.chroma_field import FloatArray, fit_chroma
+from models.colorize.jobs import Job, plan_jobs
+from models.colorize.opened_photo import Photo, decode_opened, open_photo
+from models.colorize.pipeline import check_strength, small_lightness
+from models.colorize.prediction import cut_squares, join_squares, network_size, predict_chroma
+from models.colorize.recolor import recolor_photo
+from models.colorize.save import SUFFIXES, save_photo
+
+# a thread holds photos until they make so many squares or have so many pixels
+_HANDFUL_SQUARES = 16
+_HANDFUL_PIXELS = 2**22
+# larger photos are done one at a time: 100 megapixels decoded are 0.4 GB, and 0.8 GB in 16 bits
+_LARGE_PIXELS = 30_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoResult:
+    """What became of one photo."""
+
+    source: Path
+    #: the coloured copy; None when there is none, and `reason` says why
+    out: Path | None
+    reason: str | None = None
+    #: left out without anything being wrong, such as a folder that is linked twice
+    harmless: bool = False
+    #: what could not be kept, such as the other frames of an animation
+    notes: tuple[str, ...] = ()
+    n_pixels: int = 0
+    #: pixels whose colour lay outside sRGB and lost chroma
+    n_reduced: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether the photo should have been colorized and was not."""
+        return self.out is None and not self.harmless
+
+    @property
+    def message(self) -> str | None:
+        """Reason or notes in one line that any terminal can print; None when all went well."""
+        words = self.reason or "; ".join(self.notes)
+        return f"{printable(self.source)}: {printable(words)}" if words else None
+
+
+def colorize_paths(
+    photos: Sequence[Path],
+    out: Path,
+    bundle: Bundle,
+    *,
+    strength: float = 1.0,
+    compare: bool = False,
+    output_format: str | None = None,
+    force: bool = False,
+    n_threads: int | None = None,
+    on_progress: Callable[[PhotoResult, int, int], None] | None = None,
+) -> list[PhotoResult]:
+    """Colorize photos and folders (with all below, structure mirrored) into the folder `out`.
+
+    A photo that cannot be done is a result with a reason and does not stop the others.
+
+    Args:
+        photos: files and folders; links are followed, each folder is read once.
+        out: made if need be. An existing file in it is replaced only with `force`, and one of the
+            photos never.
+        bundle: the generator, on the device where it shall run.
+        strength: 0 grey, 1 as learned, above 1 more.
+        compare: write original and result side by side.
+        output_format: `jpeg`, `png`, `webp`, `tiff` or `avif`; None keeps that of each photo.
+        n_threads: photos that are worked on at a time; None is one for each processor core.
+        on_progress: called with (result, done, total) after each photo, from this thread.
+
+    Returns one result a photo, in the order of their names.
+
+    Raises InputError for a strength, a format or an `out` that cannot be.
+    """
+    check_strength(strength)
+    options = _Options(
+        bundle=bundle,
+        strength=strength,
+        compare=compare,
+    )
+    jobs = plan_jobs(photos, out, output_format=_checked_format(output_format), force=force)
+    n_threads = max(1, min(n_threads or os.cpu_count() or 1, len(jobs)))
+    finished: queue.SimpleQueue[tuple[int, PhotoResult] | BaseException] = queue.SimpleQueue()
+    source = _Source(jobs)
+    results: dict[int, PhotoResult] = {}
+    with _quiet_libraries(n_threads), ThreadPoolExecutor(n_threads) as pool:
+        for _ in range(n_threads):
+            pool.submit(_work, source, options, finished)
+        try:
+            while len(results) < len(jobs):
+                item = finished.get()
+                if isinstance(item, BaseException):
+                    raise item
+                index, result = item
+                results[index] = result
+                if on_progress is not None:
+                    on_progress(result, len(results), len(jobs))
+        finally:
+            source.stop()
+    return [results[index] for index in range(len(jobs))]
+
+
+def printable(text: Path | str) -> str:
+    """Text of any origin in one line, with what no terminal should get written as an escape."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in str(text)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    bundle: Bundle
+    strength: float
+    compare: bool
+
+
+class _Source:
+    """Hands out jobs to threads, each once and in order."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = iter(enumerate(jobs))
+        self._lock = threading.Lock()
+        self._stopped = False
+        #: held by a thread while it works on a large photo
+        self.large = threading.Lock()
+
+    def take(self) -> tuple[int, Job] | None:
+        """Hand out the next job; None when there are no more."""
+        with self._lock:
+            return None if self._stopped else next(self._jobs, None)
+
+    def stop(self) -> None:
+        """Hand out no more."""
+        with self._lock:
+            self._stopped = True
+
+
+@dataclass
+class _Work:
+    """A photo between its decoding and its encoding."""
+
+    index: int
+    job: Job
+    photo: Photo
+    L_hw: FloatArray
+    squares: FloatArray
+
+
+def _work(
+    source: _Source,
+    options: _Options,
+    finished: queue.SimpleQueue[tuple[int, PhotoResult] | BaseException],
+) -> None:
+    """Work on handfuls of photos until there are no more."""
+    try:
+        for handful in _handfuls(source, options, finished):
+            squares = np.concatenate([work.squares for work in handful])
+            ab_n2SS = predict_chroma(options.bundle.generator, squares)
+            first = 0
+            while handful:
+                work = handful.pop(0)  # its pixels are freed when it is done
+                last = first + len(work.squares)
+                finished.put((work.index, _finish(work, ab_n2SS[first:last], options)))
+                del work
+                first = last
+    except BaseException as error:
+        finished.put(error)
+
+
+def _handfuls(
+    source: _Source,
+    options: _Options,
+    finished: queue.SimpleQueue[tuple[int, PhotoResult] | BaseException],
+) -> Iterator[list[_Work]]:
+    """Decode photos until they fill a batch, or make a large one alone."""
+    handful: list[_Work] = []
+    n_squares = n_pixels = 0
+    while (item := source.take()) is not None:
+        index, job = item
+        try:
+            if job.reason is not None:
+                raise PhotoError(job.reason)
+            opened = open_photo(read_file(job.source))
+            if opened.n_pixels > _LARGE_PIXELS:
+                if handful:
+                    yield handful
+                    handful, n_squares, n_pixels = [], 0, 0
+                with source.large:
+                    work = _prepare(index, job, decode_opened(opened), options)
+                    del opened
+                    alone = [work]
+                    del work
+                    yield alone
+                continue
+            work = _prepare(index, job, decode_opened(opened), options)
+        except PhotoError as error:
+            result = PhotoResult(
+                source=job.source, out=None, reason=str(error), harmless=job.harmless
+            )
+            finished.put((index, result))
+            continue
+        handful.append(work)
+        n_squares += len(work.squares)
+        n_pixels += opened.n_pixels
+        del opened, work
+        if n_squares >= _HANDFUL_SQUARES or n_pixels >= _HANDFUL_PIXELS:
+            yield handful
+            handful, n_squares, n_pixels = [], 0, 0
+    if handful:
+        yield handful
+
+
+def _prepare(index: int, job: Job, photo: Photo, options: _Options) -> _Work:
+    width, height = photo.size
+    image_size = options.bundle.image_size
+    h, w = network_size(height, width, image_size, options.bundle.fit)
+    L_hw = small_lightness(photo.pixels, h, w, photo.light)
+    return _Work(index, job, photo, L_hw, cut_squares(L_hw, image_size))
+
+
+def _finish(work: _Work, ab_n2SS: FloatArray, options: _Options) -> PhotoResult:
+    """Colour, encode and write a photo."""
+    photo, job = work.photo, work.job
+    assert job.target is not None
+    width, height = photo.size
+    ab_2hw = join_squares(ab_n2SS, *work.L_hw.shape) * np.float32(options.strength)
+    field = fit_chroma(work.L_hw, ab_2hw, height=height, width=width)
+    try:
+        pixels, n_reduced = recolor_photo(photo, field, compare=options.compare)
+        notes = save_photo(job.target, pixels, photo, job.format)
+    except PhotoError as error:
+        return PhotoResult(source=job.source, out=None, reason=str(error))
+    except MemoryError:
+        return PhotoResult(source=job.source, out=None, reason="not enough memory")
+    return PhotoResult(
+        source=job.source,
+        out=job.target,
+        notes=(*photo.notes, *notes),
+        n_pixels=width * height,
+        n_reduced=n_reduced,
+    )
+
+
+def _checked_format(name: str | None) -> str | None:
+    if name is not None and name.upper() not in SUFFIXES:
+        known = ", ".join(sorted(known.lower() for known in SUFFIXES))
+        raise InputError(f"the format must be one of {known}, but got {name!r}")
+    return name.upper() if name is not None else None
+
+
+@contextmanager
+def _quiet_libraries(n_threads: int) -> Iterator[None]:
+    """Keep libraries from starting threads beside ours and from printing about damaged files."""
+    torch_before, cv2_before = torch.get_num_threads(), cv2.getNumThreads()
+    cv2_level = cv2_log.getLogLevel()
+    torch.set_num_threads(max(1, torch_before // n_threads))
+    cv2.setNumThreads(1)
+    cv2_log.setLogLevel(cv2_log.LOG_LEVEL_SILENT)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_num_threads(torch_before)
+        cv2.setNumThreads(cv2_before)
+        cv2_log.setLogLevel(cv2_level)

@@ -1,0 +1,131 @@
+"""The validation metrics of a set of photos, batch by batch, in memory that does not grow.
+
+What they mean, their formulas and their sources stand with each function: `metrics_paired` and
+`metrics_delta_e` (how far is each pixel from its original; these prefer grey to honest colours),
+`metrics_statistics` (are the colours distributed as in photos) and `metrics_gamut` (both are
+computed on colours as a screen shows them).
+
+Shapes: N photos, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from models.metrics.delta_e import delta_e
+from models.metrics.distributions import (
+    AbGaussian,
+    ab_hf_ratio,
+    ab_moments,
+    ab_swd,
+    chroma_log_ratio,
+    colorfulness,
+    frechet_ab,
+    hf_energy,
+    mean_chroma,
+)
+from models.metrics.gamut import Colors, displayed_colors
+from models.metrics.objective import METRICS
+from models.metrics.paired import grey_skill, l1, psnr, ssim
+
+#: in the order of their columns
+METRIC_NAMES: Final = METRICS
+
+#: the mean moments of ab that the Frechet distance needs
+MOMENTS: Final = ("a", "b", "aa", "bb", "ab")
+
+# Photos of 64 px that fit a core's cache together; larger blocks wait for memory instead.
+PIXELS_AT_ONCE = 16 * 64 * 64
+
+
+class ValidationMetrics:
+    """Accumulates photos with `update` and answers with `compute`.
+
+    Every photo has the same weight, whatever its size, and the answer does not depend on how the
+    photos were grouped into batches (but for rounding). Metrics of single photos are averaged;
+    `grey_skill`, `chroma_log_ratio`, `frechet_ab` and `ab_hf_ratio` are formed from the means over
+    the set. One NaN among the predicted colours makes every metric NaN.
+    """
+
+    def __init__(self) -> None:
+        self.n_photos = 0
+        self._sums: dict[str, float] = {}
+
+    def update(self, L_N1HW: Tensor, real_ab_N2HW: Tensor, fake_ab_N2HW: Tensor) -> None:
+        """Add N photos: L in [-1, 1] (`L/50 - 1`), real and fake ab in [-1, 1] (`/127`).
+
+        The three tensors share a device, on which the work is done. Raises ValueError if their
+        shapes do not fit together.
+        """
+        n_photos, channels, height, width = L_N1HW.shape
+        if channels != 1 or not (
+            real_ab_N2HW.shape == fake_ab_N2HW.shape == (n_photos, 2, height, width)
+        ):
+            raise ValueError(
+                "L, real_ab and fake_ab must be (N, 1, H, W), (N, 2, H, W) and (N, 2, H, W), "
+                f"but got {tuple(L_N1HW.shape)}, {tuple(real_ab_N2HW.shape)} and "
+                f"{tuple(fake_ab_N2HW.shape)}"
+            )
+        block = max(1, PIXELS_AT_ONCE // (height * width))
+        # The caller may run its networks in bfloat16; metrics need all digits.
+        exactly = torch.autocast(L_N1HW.device.type, enabled=False)
+        with torch.inference_mode(), exactly:
+            for i in range(0, n_photos, block):
+                part = slice(i, i + block)
+                self._add(_statistics(L_N1HW[part], real_ab_N2HW[part], fake_ab_N2HW[part]))
+        self.n_photos += n_photos
+
+    def _add(self, statistics: dict[str, Tensor]) -> None:
+        # Summed on the CPU, because not every accelerator has float64.
+        sums = torch.stack(list(statistics.values())).cpu().double().sum(dim=1).tolist()
+        for name, value in zip(statistics, sums, strict=True):
+            self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def compute(self) -> dict[str, float]:
+        """Return every metric of `METRIC_NAMES`, in that order; ValueError without any photo."""
+        if not self.n_photos:
+            raise ValueError("metrics need at least one photo, but none was added")
+        mean = {name: value / self.n_photos for name, value in self._sums.items()}
+
+        def gaussian(of: str) -> AbGaussian:
+            return AbGaussian.from_moments(*(mean[f"{of}_{name}"] for name in MOMENTS))
+
+        values = {
+            **{name: mean[name] for name in ("l1", "psnr", "ssim", "delta_e", "ab_swd")},
+            "grey_skill": grey_skill(mean["l1"], mean["grey_l1"]),
+            "colorfulness": mean["fake_colorfulness"],
+            "colorfulness_gap": mean["fake_colorfulness"] - mean["real_colorfulness"],
+            "chroma_log_ratio": chroma_log_ratio(mean["real_chroma"], mean["fake_chroma"]),
+            "frechet_ab": frechet_ab(gaussian("real"), gaussian("fake")),
+            "ab_hf_ratio": ab_hf_ratio(mean["real_hf_energy"], mean["fake_hf_energy"]),
+        }
+        return {name: values[name] for name in METRIC_NAMES}
+
+
+def _statistics(L_N1HW: Tensor, real_ab_N2HW: Tensor, fake_ab_N2HW: Tensor) -> dict[str, Tensor]:
+    """Return what `compute` needs to know of each photo: named values of shape (N,)."""
+    real = displayed_colors(L_N1HW, real_ab_N2HW)
+    fake = displayed_colors(L_N1HW, fake_ab_N2HW)
+    return {
+        "l1": l1(real.ab, fake.ab),
+        "grey_l1": l1(real.ab, torch.zeros_like(real.ab)),
+        "psnr": psnr(real.rgb, fake.rgb),
+        "ssim": ssim(real.rgb, fake.rgb),
+        "delta_e": delta_e(real.lab, fake.lab),
+        "ab_swd": ab_swd(real.ab, fake.ab),
+        **_one_sided_statistics("real", real),
+        **_one_sided_statistics("fake", fake),
+    }
+
+
+def _one_sided_statistics(side: str, colors: Colors) -> dict[str, Tensor]:
+    moments = zip(MOMENTS, ab_moments(colors.ab).unbind(dim=1), strict=True)
+    return {
+        f"{side}_colorfulness": colorfulness(colors.rgb),
+        f"{side}_chroma": mean_chroma(colors.ab),
+        f"{side}_hf_energy": hf_energy(colors.ab),
+        **{f"{side}_{name}": values for name, values in moments},
+    }

@@ -1,0 +1,147 @@
+"""The training loop: epochs of adversarial steps that yield rows of losses; no framework."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.networks.generator import Generator
+from models.training.device import Compute
+from models.training.loss_window import LossWindow
+from models.training.settings import TrainingSettings
+from models.training.step import AdversarialPair
+from models.training.weight_average import WeightAverage
+
+
+class Batches(Protocol):
+    """Training batches; they depend on (seed, epoch) only, so that a run can resume."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of whole batches in an epoch."""
+
+    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (L_N1HW, ab_N2HW), both in [-1, 1], float32 on the CPU."""
+
+
+class Training:
+    """The state of one adversarial training, and the loop that advances it epoch by epoch.
+
+    Equal settings, batches and thread counts give bitwise equal results on the CPU, also through
+    `state_dict` and `load_state_dict` at any epoch's end.
+    """
+
+    def __init__(self, settings: TrainingSettings, batches: Batches, compute: Compute) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.batches = batches
+        self.compute = compute
+        self.pair = AdversarialPair(settings, compute)
+        self.average: WeightAverage | None = None
+        if settings.ema_images:
+            self.average = WeightAverage(self.pair.generator, half_life_images=settings.ema_images)
+        self.window = LossWindow(smoothing=settings.loss_smoothing)
+        self.epoch = 0
+        self.step = 0
+        self.seconds = 0.0
+        self.pair.generator.train()
+        self.pair.discriminator.train()
+
+    @property
+    def images(self) -> int:
+        """Photos seen so far, repeats included."""
+        return self.step * self.settings.batch_size
+
+    @property
+    def generator(self) -> Generator:
+        """The generator to validate and export: the averaged one if there is an average."""
+        return self.average.network if self.average else self.pair.generator
+
+    def run_epoch(self) -> Iterator[dict[str, Any]]:
+        """Train one epoch; yield a row of losses at the end of each window.
+
+        Raises NonFiniteLossError at the end of the window in which a loss stopped being finite.
+        """
+        settings, steps_per_epoch = self.settings, self.batches.steps_per_epoch
+        self._set_learning_rates()
+        self._seed_dropout()
+        adversarial = settings.adversarial and self.epoch >= settings.pretrain_epochs
+        started, seconds_before = time.perf_counter(), self.seconds
+        for i, (L_N1HW, ab_N2HW) in enumerate(self.batches.epoch(self.epoch)):
+            train_discriminator = self.step % settings.discriminator_every == 0
+            losses = self.pair.step(
+                self._place(L_N1HW),
+                self._place(ab_N2HW),
+                adversarial=adversarial,
+                train_discriminator=train_discriminator,
+            )
+            self.step += 1
+            if self.average:
+                self.average.update(batch_size=settings.batch_size, images_seen=self.images)
+            self.window.add(
+                losses, adversarial=adversarial, train_discriminator=train_discriminator
+            )
+            if len(self.window) == settings.window_steps or i + 1 == steps_per_epoch:
+                row = self.window.close(step=self.step)
+                self.seconds = seconds_before + time.perf_counter() - started
+                yield {
+                    "step": self.step,
+                    "epoch": round(self.epoch + (i + 1) / steps_per_epoch, 6),
+                    "images": self.images,
+                    "seconds": round(self.seconds, 3),
+                    **row,
+                }
+        self.epoch += 1
+
+    def _place(self, batch: Tensor) -> Tensor:
+        return batch.to(
+            self.compute.device, memory_format=self.compute.memory_format, non_blocking=True
+        )
+
+    def _seed_dropout(self) -> None:
+        # Like the batches, dropout masks depend on (seed, epoch) only, not on what else draws.
+        entropy = np.random.SeedSequence((self.settings.seed, self.epoch))
+        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
+
+    def _set_learning_rates(self) -> None:
+        settings = self.settings
+        factor = settings.lr_decay ** (self.epoch // settings.lr_decay_every_epochs)
+        for optimizer, lr in (
+            (self.pair.generator_optimizer, settings.generator_lr),
+            (self.pair.discriminator_optimizer, settings.discriminator_lr),
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = lr * factor
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on, as tensors and plain values."""
+        pair = self.pair
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "seconds": self.seconds,
+            "loss_averages": dict(self.window.averages),
+            "generator": pair.generator.state_dict(),
+            "discriminator": pair.discriminator.state_dict(),
+            "average": self.average.network.state_dict() if self.average else None,
+            "generator_optimizer": pair.generator_optimizer.state_dict(),
+            "discriminator_optimizer": pair.discriminator_optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue exactly where `state_dict` was taken."""
+        pair = self.pair
+        pair.generator.load_state_dict(state["generator"])
+        pair.discriminator.load_state_dict(state["discriminator"])
+        if self.average:
+            self.average.network.load_state_dict(state["average"])
+        pair.generator_optimizer.load_state_dict(state["generator_optimizer"])
+        pair.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+        self.window.averages = dict(state["loss_averages"])
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.seconds = state["seconds"]

@@ -1,0 +1,243 @@
+"""One trial: train, validate and checkpoint, epoch by epoch, in a folder. No Ray, no Optuna."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from data_pipeline.batches import TrainingBatches, load_batch
+from data_pipeline.cache.build import PhotoCache
+from data_pipeline.errors import InputError
+from data_pipeline.split import Split
+from models.metrics.objective import Objective
+from models.metrics.validation import validate
+from models.training.checkpoint import load_checkpoint, save_checkpoint
+from models.training.device import Compute
+from models.training.loop import Training
+from models.training.sample_grid import originals_grid, sample_grid, write_png
+from models.training.settings import TrainingSettings
+
+N_SAMPLES = 9
+VALIDATION_BATCH = 32
+#: share of a GPU's free memory that a trial's photos may take; trials may share the GPU
+RESIDENT_SHARE = 0.1
+
+
+class TrialTraining:
+    """A training with its validation, sample grid and checkpoints.
+
+    `run_epoch` returns a report: a plain dictionary with the losses of each window, the validation
+    metrics and how the trial stands. A trial whose folder holds a checkpoint goes on from there.
+
+    Args:
+        folder: where checkpoints and sample grids go; made if missing.
+        settings: what to train.
+        max_epochs: number of epochs after which the trial is complete.
+        cache: the photos.
+        split: which of them train and which validate.
+        objective: what makes an epoch the best.
+        compute: device, layout and precision.
+        max_validation_photos: validate on so many photos at most.
+
+    Raises InputError if the folder holds a damaged checkpoint, or one of other settings.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: TrainingSettings,
+        max_epochs: int,
+        cache: PhotoCache,
+        split: Split,
+        objective: Objective,
+        compute: Compute,
+        max_validation_photos: int = 128,
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.max_epochs = max_epochs
+        self.objective = objective
+        self.cache = cache
+        self.validation_indices = split.validation[:max_validation_photos]
+        batches = TrainingBatches(
+            cache,
+            split.train,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            flip=settings.flip,
+            resident_on=compute.device if _fits(cache, len(split.train), compute) else None,
+        )
+        self.training = Training(settings, batches, compute)
+        self.seconds = 0.0
+        self.best: dict[str, Any] | None = None
+        self.last_report: dict[str, Any] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob("*.pt.*.tmp"):  # of a process that was killed while it wrote
+            leftover.unlink(missing_ok=True)
+        if self.checkpoint_path.exists():
+            self._restore(load_checkpoint(self.checkpoint_path))
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The latest state, from which the trial resumes."""
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def best_path(self) -> Path:
+        """The generator of the best epoch, which is what is exported."""
+        return self.folder / "best.pt"
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are trained."""
+        return self.training.epoch >= self.max_epochs
+
+    def run_epoch(
+        self, *, on_window: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
+        """Train, validate and checkpoint one epoch; return its report.
+
+        `on_window` is called with each row of losses as it comes. The report's keys: `epoch`,
+        `step`, `images`, `seconds` (training and validation so far), `windows` (rows of losses),
+        `metrics`, `feasible`, `best_epoch`, `best_metrics`, `done`.
+        Raises NonFiniteLossError; the checkpoints of earlier epochs are then untouched.
+        """
+        started = time.perf_counter()
+        windows = []
+        for window in self.training.run_epoch():
+            windows.append(window)
+            if on_window:
+                on_window(window)
+        metrics = validate(
+            self.training.generator, self._validation_batches(), device=self.training.compute.device
+        )
+        if self._is_best(metrics):
+            self._keep_best(metrics)
+        assert self.best is not None
+        self.seconds += time.perf_counter() - started
+        self.last_report = {
+            "epoch": self.training.epoch,
+            "step": self.training.step,
+            "images": self.training.images,
+            "seconds": round(self.seconds, 3),
+            "windows": windows,
+            "metrics": metrics,
+            "feasible": self.objective.feasible(metrics),
+            "best_epoch": self.best["epoch"],
+            "best_metrics": self.best["metrics"],
+            "done": self.done,
+        }
+        self._save()
+        return self.last_report
+
+    def _is_best(self, metrics: dict[str, float]) -> bool:
+        if self.best is None:
+            return True
+        key = self.objective.sort_key
+        return key(metrics) < key(self.best["metrics"])
+
+    def _keep_best(self, metrics: dict[str, float]) -> None:
+        self.best = {"epoch": self.training.epoch, "metrics": metrics}
+        generator = self.training.generator
+        save_checkpoint(
+            self.best_path,
+            {
+                "settings": self.settings.to_dict(),
+                **self.best,
+                "generator": generator.state_dict(),
+            },
+        )
+        L_N1HW, real_N2HW = load_batch(self.cache, self.validation_indices[:N_SAMPLES])
+        fake_N2HW = self._colorize(L_N1HW)
+        write_png(self.folder / "samples.png", sample_grid(L_N1HW, fake_N2HW))
+        originals = self.folder / "originals.png"
+        if not originals.exists():
+            write_png(originals, originals_grid(L_N1HW, real_N2HW))
+
+    def _colorize(self, L_N1HW: Tensor) -> Tensor:
+        generator = self.training.generator
+        was_training = generator.training
+        generator.eval()
+        with torch.inference_mode():
+            fake_N2HW: Tensor = generator(L_N1HW.to(self.training.compute.device))
+        generator.train(was_training)
+        return fake_N2HW.cpu()
+
+    def _validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        indices: npt.NDArray[np.int64] = self.validation_indices
+        for start in range(0, len(indices), VALIDATION_BATCH):
+            yield load_batch(self.cache, indices[start : start + VALIDATION_BATCH])
+
+    def _save(self) -> None:
+        save_checkpoint(
+            self.checkpoint_path,
+            {
+                "settings": self.settings.to_dict(),
+                "training": self.training.state_dict(),
+                "seconds": self.seconds,
+                "best": self.best,
+                # A killed driver may never have seen it; the resumed trial reports it again.
+                "last_report": self.last_report,
+            },
+        )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        if state["training"]["generator_optimizer"] is None:
+            raise InputError(
+                f"the trial in {self.folder} cannot go on: it had ended and its optimizers were "
+                "dropped to save space; train its configuration again in another folder"
+            )
+        saved = TrainingSettings.from_dict(state["settings"]).to_dict()
+        asked = self.settings.to_dict()
+        if differing := [name for name in asked if asked[name] != saved[name]]:
+            raise InputError(
+                f"the trial in {self.folder} must go on with the settings it began with, but "
+                + ", ".join(f"{name} was {saved[name]} and is {asked[name]}" for name in differing)
+                + "; restore them or take another folder"
+            )
+        self.training.load_state_dict(state["training"])
+        self.seconds = state["seconds"]
+        self.best = state["best"]
+        # Whether it is done is for the present `max_epochs` to say.
+        self.last_report = {**state["last_report"], "done": self.done}
+
+
+def epochs_to_go_on_from(folder: Path) -> int:
+    """How many epochs the trial in `folder` has trained, if it can go on from there; else 0.
+
+    It cannot when nothing was kept of it, or when `drop_optimizers` took what it needs. Raises
+    InputError for a damaged checkpoint.
+    """
+    path = folder / "checkpoint.pt"
+    if not path.is_file() or not (folder / "best.pt").is_file():
+        return 0
+    training = load_checkpoint(path)["training"]
+    return 0 if training["generator_optimizer"] is None else int(training["epoch"])
+
+
+def _fits(cache: PhotoCache, n_photos: int, compute: Compute) -> bool:
+    """Whether the photos of a trial may live on its GPU, beside the networks of several trials."""
+    if compute.device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(compute.device)
+    return n_photos * 3 * cache.image_size**2 <= RESIDENT_SHARE * free
+
+
+def drop_optimizers(folder: Path) -> None:
+    """Make the latest checkpoint of a trial that has ended a third of its size: weights alone."""
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return
+    state = load_checkpoint(path)
+    training = state["training"]
+    if training["generator_optimizer"] is not None:
+        training["generator_optimizer"] = training["discriminator_optimizer"] = None
+        save_checkpoint(path, state)

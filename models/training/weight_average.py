@@ -1,0 +1,40 @@
+"""An exponential moving average of the generator's weights.
+
+Raw GAN weights jump from step to step; their average colours better (Yazici et al. 2019, "The
+Unusual Effectiveness of Averaging in GAN Training", https://arxiv.org/abs/1806.04498). The decay is
+a half-life in images with a ramp-up at the start, as in StyleGAN2-ADA (Karras et al. 2020,
+appendix B, https://arxiv.org/abs/2006.06676).
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from models.networks.generator import Generator
+
+#: the half-life never exceeds this share of the images seen so far, so that early weights fade
+RAMP_UP = 0.1
+
+
+class WeightAverage:
+    """Averaged copy of a generator; `network` is what is validated and exported."""
+
+    def __init__(self, generator: Generator, *, half_life_images: int) -> None:
+        self.half_life_images = half_life_images
+        self.network = copy.deepcopy(generator).requires_grad_(False)
+        self._averages = _float_state(self.network)
+        self._sources = _float_state(generator)
+
+    @torch.no_grad()
+    def update(self, *, batch_size: int, images_seen: int) -> None:
+        """Move the average towards the generator's present weights (and BatchNorm statistics)."""
+        half_life = min(float(self.half_life_images), images_seen * RAMP_UP)
+        decay = 0.5 ** (batch_size / half_life) if half_life > 0 else 0.0
+        torch._foreach_lerp_(self._averages, self._sources, 1.0 - decay)
+
+
+def _float_state(network: Generator) -> list[torch.Tensor]:
+    # state_dict() gives views of the live tensors; the integer batch counters do not average.
+    return [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]

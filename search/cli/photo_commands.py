@@ -1,0 +1,177 @@
+"""`chromatune export`, `colorize`, `demo` and `data`: from a run to colour photographs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from data_pipeline.errors import InputError
+from search.cli.results_commands import RUN_HELP, run_location
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the commands to the sub-parsers of `commands`."""
+    export = commands.add_parser("export", help="write a trial's generator as a bundle")
+    export.set_defaults(run=_export)
+    export.add_argument("folder", type=run_location, metavar="RUN", help=RUN_HELP)
+    export.add_argument("--out", type=Path, required=True, metavar="DIR")
+    export.add_argument("--trial", metavar="ID", help="default: rank 1 of the leaderboard")
+    export.add_argument("--force", action="store_true", help="replace an existing bundle")
+
+    colorize = commands.add_parser("colorize", help="colorize photos with a bundle")
+    colorize.set_defaults(run=_colorize)
+    colorize.add_argument("bundle", type=Path, metavar="BUNDLE")
+    colorize.add_argument("photos", type=Path, nargs="+", metavar="PHOTO_OR_DIR")
+    colorize.add_argument("--out", type=Path, required=True, metavar="DIR")
+    colorize.add_argument(
+        "--strength", type=float, default=1.0, help="0 grey, 1 as learned, above 1 more"
+    )
+    colorize.add_argument(
+        "--format",
+        choices=("jpeg", "png", "webp", "tiff", "avif"),
+        help="format of the results (default: that of each photo)",
+    )
+    colorize.add_argument("--force", action="store_true", help="replace existing results")
+    colorize.add_argument("--compare", action="store_true", help="original and result side by side")
+
+    demo = commands.add_parser("demo", help="colorize in the browser, on this machine only")
+    demo.set_defaults(run=_demo)
+    demo.add_argument("bundle", type=Path, metavar="BUNDLE")
+    demo.add_argument("--port", type=int, metavar="P", help="default: the first free one from 7860")
+
+    data = commands.add_parser("data", help="look at a folder of photos, or build its cache")
+    data_commands = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    inspect = data_commands.add_parser("inspect", help="what a search would use and drop, and why")
+    inspect.set_defaults(run=_inspect)
+    build = data_commands.add_parser("build", help="build the cache that a search would use")
+    build.set_defaults(run=_build)
+    build.add_argument("--image-size", type=int, default=128, metavar="S")
+    build.add_argument("--fit", choices=("crop", "squash"), default="crop")
+    sample = data_commands.add_parser("sample", help="write one photo, in grey, to try colorize on")
+    sample.set_defaults(run=_sample)
+    sample.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .png or .jpg")
+    for parser in (inspect, build, sample):
+        parser.add_argument("source", metavar="DIR", help="folder or kaggle:OWNER/NAME")
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from search.finetune.export import export_trial
+
+    trial_id = export_trial(
+        arguments.folder, arguments.out, trial=arguments.trial, force=arguments.force
+    )
+    print(f"wrote the generator of trial {trial_id} to {arguments.out}", file=sys.stderr)
+    return 0
+
+
+def _colorize(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from models.bundle.store import load_bundle
+    from models.colorize.paths import colorize_paths
+
+    bundle = load_bundle(arguments.bundle)
+    console = Console(file=sys.stderr)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("colorizing", total=None)
+        results = colorize_paths(
+            arguments.photos,
+            arguments.out,
+            bundle,
+            strength=arguments.strength,
+            compare=arguments.compare,
+            output_format=arguments.format,
+            force=arguments.force,
+            on_progress=lambda _, done, total: bar.update(task, completed=done, total=total),
+        )
+    for result in results:
+        if result.message:
+            print(f"chromatune: {result.message}", file=sys.stderr)
+    n_pixels = sum(result.n_pixels for result in results)
+    n_reduced = sum(result.n_reduced for result in results)
+    share = ""
+    if n_reduced:
+        lost = 100 * n_reduced / n_pixels
+        share = f"; {lost:.1f} % of the pixels lost chroma to stay inside sRGB"
+    print(
+        f"colorized {sum(result.out is not None for result in results)} of {len(results)} into "
+        f"{arguments.out}{share}",
+        file=sys.stderr,
+    )
+    return 1 if any(result.failed for result in results) else 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from models.bundle.store import load_bundle
+    from models.colorize.demo import serve_demo
+
+    serve_demo(load_bundle(arguments.bundle), port=arguments.port)
+    return 0
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from data_pipeline.sources.by_name import open_source
+    from data_pipeline.sources.inspection import inspect_source
+    from search.cli.progress import Progress
+
+    progress = Progress()
+    with progress.photos() as on_photo:
+        found = inspect_source(open_source(arguments.source), progress=on_photo)
+    for skipped in found.skipped:
+        print(f"{skipped.name}: {skipped.reason}")
+    formats = ", ".join(f"{n} {name}" for name, n in found.formats.items())
+    print(f"usable: {found.kept} photos ({found.distinct} distinct; {formats})")
+    if found.kept:
+        for what, values in (
+            ("width", found.width_quartiles),
+            ("height", found.height_quartiles),
+            ("chroma", found.chroma_quartiles),
+        ):
+            low, first, median, third, high = (f"{value:.4g}" for value in values)
+            print(f"{what}: {low} to {high}, median {median}, half between {first} and {third}")
+    print(f"dropped: {len(found.skipped)}")
+    for kind, count in found.dropped.items():
+        print(f"  {count} {kind}")
+    return 0
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from data_pipeline.cache.build import build_cache
+    from data_pipeline.sources.by_name import open_source
+    from models.networks.sides import check_side
+    from search.cli.progress import Progress
+
+    check_side(arguments.image_size, "--image-size")
+    progress = Progress()
+    with progress.photos() as on_photo:
+        cache = build_cache(
+            open_source(arguments.source),
+            image_size=arguments.image_size,
+            fit=arguments.fit,
+            progress=on_photo,
+        )
+    print(f"{len(cache)} photos, {len(cache.skipped)} skipped: {cache.path}")
+    return 0
+
+
+def _sample(arguments: argparse.Namespace) -> int:
+    from PIL import Image
+
+    from data_pipeline.decode.photo import PhotoError
+    from data_pipeline.sources.by_name import open_source
+
+    for entry in open_source(arguments.source).list_photos().entries:
+        try:
+            pixels = entry.read().decode(at_least=512)
+        except PhotoError:
+            continue
+        try:
+            Image.fromarray(pixels).convert("L").save(arguments.out)
+        except (OSError, ValueError) as error:
+            raise InputError(f"--out must be a writable .png or .jpg, but: {error}") from error
+        print(f"wrote {entry.name} in grey to {arguments.out}", file=sys.stderr)
+        return 0
+    raise InputError(f"a sample needs a photo that can be read, but {arguments.source} has none")

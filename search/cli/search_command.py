@@ -1,0 +1,293 @@
+"""`chromatune search`: start a search, or go on with one."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+import shlex
+import sys
+from contextlib import nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_pipeline.errors import InputError
+from search.cli.storage_flag import BARE, tell_apart, without_secrets
+from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig, load_yaml
+from search.run.directory import RunFolder, write_json
+from search.run.remote_storage import RemoteStorage, open_remote_storage
+from search.run.sync import RunSync
+from search.study.storage import check_free
+
+if TYPE_CHECKING:
+    from search.run.photos import SearchPhotos
+
+#: flags that set the configuration key of the same name
+_CONFIG_FLAGS = (
+    "images",
+    "trials",
+    "max_epochs",
+    "image_size",
+    "batch_size",
+    "concurrency",
+    "device",
+    "trials_per_gpu",
+    "time_budget_sec",
+    "seed",
+    "known_points",
+    "finalists",
+    "repeats",
+    "storage",
+    "results",
+)
+#: what a resumed search may change: none of it alters the result of a trial
+_RESUME_FLAGS = (
+    "trials",
+    "concurrency",
+    "device",
+    "trials_per_gpu",
+    "time_budget_sec",
+    "finalists",
+    "repeats",
+)
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the sub-parsers of `commands`."""
+    parser = commands.add_parser(
+        "search",
+        help="start a search on a folder of photos, or resume one",
+        description="Search for the best generator/discriminator pair. Without --images it runs "
+        "on built-in synthetic landscapes.",
+    )
+    parser.set_defaults(run=run)
+    source = parser.add_argument_group("photos")
+    source.add_argument("--images", metavar="DIR", help="folder of photos, or kaggle:OWNER/NAME")
+    source.add_argument("--image-size", type=int, metavar="S", help="pixels a side (128)")
+    source.add_argument("--batch-size", type=int, metavar="B", help="photos a step (16)")
+    run_group = parser.add_argument_group("run")
+    run_group.add_argument("--config", type=Path, metavar="FILE", help="YAML configuration")
+    run_group.add_argument("--name", help="name of the run (default: date and time)")
+    run_group.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR")
+    run_group.add_argument("--resume", action="store_true", help="go on with the run of this name")
+    run_group.add_argument("--seed", type=int, metavar="N", help="seed of the search (0)")
+    run_group.add_argument(
+        "--storage",
+        metavar="URI",
+        action="append",
+        default=[],
+        help="database for the Optuna study, such as postgresql://USER@HOST/NAME (default: a "
+        "journal in the run's folder), or a place for a copy of the run: an absolute folder, "
+        "s3://BUCKET/runs; may be given for each",
+    )
+    budget = parser.add_argument_group("budget")
+    budget.add_argument("--trials", type=int, metavar="N", help="trials in all (20)")
+    budget.add_argument("--max-epochs", type=int, metavar="E", help="epochs a trial (10)")
+    budget.add_argument(
+        "--time-budget",
+        type=parse_duration,
+        dest="time_budget_sec",
+        metavar="2h",
+        help="1h30m, 90s",
+    )
+    budget.add_argument(
+        "--finalists", type=int, metavar="K", help="train the best K again after the search (0)"
+    )
+    budget.add_argument(
+        "--repeats", type=int, metavar="R", help="fresh seeds for each finalist (3)"
+    )
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--concurrency", type=int, metavar="C", help="trials at the same time")
+    machine.add_argument("--device", choices=DEVICE_NAMES)
+    machine.add_argument(
+        "--trials-per-gpu",
+        type=_count_or_auto,
+        metavar="K",
+        help="trials that share a GPU, or auto (1)",
+    )
+    machine.add_argument("--address", metavar="ADDR", help="Ray cluster to use: auto or HOST:PORT")
+    parser.add_argument(
+        "--no-known-points",
+        dest="known_points",
+        action="store_false",
+        default=None,
+        help="do not ask the report's configurations first",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    from search.cli.progress import Progress
+
+    progress = Progress()
+    tell_apart(arguments)
+    if arguments.resume:
+        run_folder, config = _resumed(arguments)
+    else:
+        config = _new_config(arguments)
+        run_folder = RunFolder(arguments.runs_dir / config.name)
+        run_folder.check_absent()
+        if config.storage is not None:
+            check_free(config.storage, config.name)
+    place = None
+    if config.results is not None:
+        place = open_remote_storage(config.results, config.name, new=not arguments.resume)
+    if arguments.address is None:
+        _check_device(config)
+    else:
+        # Before anything is written; it is the cluster that needs the device, not this machine.
+        from search.tune.driver import start_ray
+
+        start_ray(arguments.address, config.device)
+    if not arguments.resume and config.images == SYNTHETIC_SOURCE and arguments.images is None:
+        progress.say(f"no --images given: using {SYNTHETIC_SOURCE.partition(':')[2]} built-in "
+                     "synthetic landscapes")  # fmt: skip
+    return _search(run_folder, config, arguments, place, progress)
+
+
+def _search(
+    run_folder: RunFolder,
+    config: SearchConfig,
+    arguments: argparse.Namespace,
+    place: RemoteStorage | None,
+    progress: Any,
+) -> int:
+    from search.run.photos import prepare_photos, reopen_photos
+
+    with progress.photos() as on_photo:
+        if arguments.resume:
+            photos = reopen_photos(run_folder, config, progress=on_photo)
+        else:
+            photos = prepare_photos(config, progress=on_photo)
+    _say_photos(photos.summary, progress)
+    # What takes seconds to load is loaded before the run exists.
+
+    if not arguments.resume:
+        command = ["chromatune", *without_secrets(sys.argv[1:])]
+        run_folder.create(config.to_dict(), command=command, data=photos.summary)
+    run_folder.lock()
+    try:
+        with RunSync(run_folder.path, place, progress.say) if place else nullcontext():
+            return _run_trials(run_folder, config, arguments, photos, progress)
+    finally:
+        run_folder.close()
+
+
+def _run_trials(
+    run_folder: RunFolder,
+    config: SearchConfig,
+    arguments: argparse.Namespace,
+    photos: SearchPhotos,
+    progress: Any,
+) -> int:
+    from search.run.ledger import Ledger
+    from search.run.storage_errors import SearchHaltedError, describe, halts
+    from search.study.creation import enqueue_points, open_study
+    from search.tune.driver import resume_command, run_search
+
+    go_on = resume_command(run_folder.path, arguments.address)
+    try:
+        write_json(run_folder.path / "config.json", config.to_dict())
+        write_json(run_folder.path / "data.json", photos.summary)
+        run_folder.set_status("running")
+        study = open_study(run_folder, config)
+        enqueue_points(study, config)
+        ledger = Ledger(run_folder, study, config)
+        run_search(run_folder, config, ledger, photos, address=arguments.address, progress=progress)
+        run_folder.set_status("finished")
+    except KeyboardInterrupt:
+        run_folder.note_status("interrupted")
+        progress.say(f"interrupted; go on with: {go_on}")
+        return 130
+    except (SearchHaltedError, OSError) as error:
+        run_folder.note_status("interrupted")
+        if isinstance(error, OSError) and not halts(error, run_folder.path):
+            raise
+        reason = describe(error) if isinstance(error, OSError) else error
+        progress.say(f"chromatune: the search halted: {reason}; then go on with: {go_on}")
+        return 1
+    except BaseException:
+        run_folder.note_status("failed")
+        raise
+    _say_end(run_folder, ledger, progress)
+    return 0
+
+
+def _say_end(run_folder: RunFolder, ledger: Any, progress: Any) -> None:
+    best = ledger.best
+    if best is not None:
+        progress.say(
+            f"done: {len(ledger.ended)} trials; best {ledger.config.objective} {best.value:.4g} "
+            f"by trial {best.trial_id}"
+        )
+    progress.say(f"see it with: chromatune leaderboard {shlex.quote(str(run_folder.path))}")
+
+
+def _say_photos(summary: dict[str, Any], progress: Any) -> None:
+    from search.run.photos import describe_photos
+
+    progress.say(describe_photos(summary))
+
+
+def _new_config(arguments: argparse.Namespace) -> SearchConfig:
+    values: dict[str, Any] = load_yaml(arguments.config) if arguments.config else {}
+    values.setdefault("name", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
+    if arguments.name is not None:
+        values["name"] = arguments.name
+    for flag in _CONFIG_FLAGS:
+        if (value := getattr(arguments, flag)) is not None:
+            values[flag] = value
+            space = values.get("space")
+            if isinstance(space, dict) and flag in space:
+                # The flag is nearer to the person than the file.
+                values["space"] = {key: item for key, item in space.items() if key != flag}
+    return SearchConfig.from_dict(values)
+
+
+def _resumed(arguments: argparse.Namespace) -> tuple[RunFolder, SearchConfig]:
+    if arguments.name is None:
+        raise InputError("--resume must come with --name NAME, but got no name")
+    run_folder = RunFolder(arguments.runs_dir / arguments.name)
+    run_folder.check_present()
+    config = SearchConfig.from_dict(run_folder.read_config())
+    for flag in _CONFIG_FLAGS:
+        value = getattr(arguments, flag)
+        if value is None or value == getattr(config, flag):
+            continue
+        bare = BARE.get(flag, lambda text: text)
+        if flag not in _RESUME_FLAGS and (flag not in BARE or bare(value) != getattr(config, flag)):
+            shown = bare(value)
+            raise InputError(
+                f"a resumed search keeps its {flag} ({getattr(config, flag)}), but got {shown}; "
+                "leave the flag out or start a new run"
+            )
+        config = dataclasses.replace(config, **{flag: value})
+    if arguments.config:
+        raise InputError("a resumed search keeps its configuration, but got --config; leave it out")
+    return run_folder, config
+
+
+def _check_device(config: SearchConfig) -> None:
+    if config.device in ("cuda", "mps"):
+        from models.training.device import resolve_compute
+
+        resolve_compute(config.device)
+
+
+def _count_or_auto(text: str) -> int | str:
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number or auto: {text!r}") from None
+
+
+def parse_duration(text: str) -> float:
+    """Read `2h`, `90m`, `1h30m` or `45s` as seconds."""
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
+    if not match or not any(match.groups()):
+        raise argparse.ArgumentTypeError(f"must be a duration such as 2h, 1h30m or 90s: {text!r}")
+    hours, minutes, seconds = (int(group or 0) for group in match.groups())
+    return float(hours * 3600 + minutes * 60 + seconds)

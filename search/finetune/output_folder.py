@@ -1,0 +1,188 @@
+"""The folder of a training: a bundle, and in `training/` a run of one trial that can go on.
+
+While it trains, `training/` alone is written; the bundle's files come at the end. `training/` has
+the layout of a run's folder, so `leaderboard`, `report` and `export` read it like any other.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+from data_pipeline.errors import InputError
+from models.training.settings import TrainingSettings
+from search.config import SearchConfig
+from search.finetune.origin import ORIGIN_NAME, Origin
+from search.finetune.plan import TrainPlan
+from search.run.directory import (
+    FORMAT,
+    RunFolder,
+    is_being_written,
+    program_version,
+    read_json,
+    read_rows,
+    utc_now,
+    write_json,
+)
+from search.run.photos import SearchPhotos
+from search.run.trial_files import CURVES, VALIDATION
+
+TRAINING = "training"
+_CARRIED_OVER = (
+    "checkpoint.pt",
+    "best.pt",
+    CURVES,
+    VALIDATION,
+    "samples.png",
+    "originals.png",
+)
+
+
+class TrainFolder:
+    """Creates or reopens the folder of a training."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.run = RunFolder(out / TRAINING)
+
+    @property
+    def origin(self) -> Origin:
+        """The run and trial that the training carries on."""
+        return Origin.read(self.run.path / ORIGIN_NAME)
+
+    @property
+    def trial_folder(self) -> Path:
+        """The folder of the one trial."""
+        return self.run.trial_folder(self.origin.trial_id)
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """What is trained."""
+        return TrainingSettings.from_dict(read_json(self.trial_folder / "parameters.json"))
+
+    @property
+    def trained_epochs(self) -> int:
+        """How many epochs are trained and written down."""
+        validations = read_rows(self.trial_folder / VALIDATION)
+        return int(validations[-1]["epoch"]) if validations else 0
+
+    @property
+    def config(self) -> SearchConfig:
+        """The configuration of the training's run."""
+        return SearchConfig.from_dict(self.run.read_config())
+
+    def check_absent(self, *, force: bool) -> None:
+        """Raise InputError unless a training may begin here.
+
+        An existing folder is taken only with `force`, and only when it holds nothing but a bundle
+        and a training that no process carries on.
+        """
+        if not self.out.exists():
+            return
+        if not self.out.is_dir():
+            raise InputError(f"the training's folder must be new, but {self.out} is a file")
+        if not force:
+            raise InputError(
+                f"the training's folder must be new, but {self.out} exists; name another, go on "
+                "with it by --resume, or use --force"
+            )
+        # Late, here and below: torch is loaded only once a training is known to make sense.
+        from models.bundle.store import FILE_NAMES
+
+        names = {entry.name for entry in self.out.iterdir()}
+        if strangers := sorted(names - {*FILE_NAMES, TRAINING}):
+            raise InputError(
+                f"only a bundle or a training can be overwritten, but {self.out} also holds "
+                f"{strangers[0]!r}; name another folder"
+            )
+        if TRAINING in names:
+            if not (self.run.path / ORIGIN_NAME).is_file():
+                raise InputError(
+                    f"only a training can be overwritten, but {self.run.path} has no "
+                    f"{ORIGIN_NAME}; name another folder"
+                )
+            if is_being_written(self.run.path):
+                raise InputError(
+                    f"only a training that stands still can be overwritten, but another process "
+                    f"carries on {self.run.path}; wait for it or stop it"
+                )
+
+    def check_present(self) -> None:
+        """Raise InputError unless there is a training to go on with."""
+        if not (self.run.path / ORIGIN_NAME).is_file():
+            raise InputError(
+                f"--resume needs the folder of a training, but {self.out} has no "
+                f"{TRAINING}/{ORIGIN_NAME}; leave --resume out to start one"
+            )
+
+    def create(
+        self, plan: TrainPlan, photos: SearchPhotos, *, command: list[str], force: bool
+    ) -> None:
+        """Make the folder, whole or not at all; what a trial goes on from is copied into it."""
+        self.check_absent(force=force)
+        out = self.out.expanduser().resolve()
+        staging = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            _fill(RunFolder(staging / TRAINING), plan, photos, command=command)
+            if out.exists():
+                # An older bundle stays until the new one is whole.
+                if (out / TRAINING).exists():
+                    shutil.rmtree(out / TRAINING)
+                (staging / TRAINING).rename(out / TRAINING)
+            else:
+                staging.rename(out)
+        except OSError as error:
+            raise InputError(
+                f"--out must be writable, but {self.out}: {error.strerror or error}"
+            ) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def configure(self, config: SearchConfig, photos: SearchPhotos) -> None:
+        """Write what a resumed training may change: its length and device, where its cache lies."""
+        write_json(self.run.path / "config.json", config.to_dict())
+        write_json(self.run.path / "data.json", photos.summary)
+
+    def publish(self) -> None:
+        """Export the best epoch and put the bundle's files into the folder."""
+        from models.bundle.generator_config import CONFIG_NAME
+        from models.bundle.store import FILE_NAMES
+        from search.finetune.export import export_trial
+
+        for leftover in self.run.path.glob(".bundle.*"):  # of an export that was killed
+            shutil.rmtree(leftover)
+        staging = self.run.path / "bundle"
+        export_trial(self.run.path, staging, trial=self.origin.trial_id, force=True)
+        # Without its configuration a folder is no bundle: a kill in between leaves no mixture.
+        (self.out / CONFIG_NAME).unlink(missing_ok=True)
+        for name in sorted(FILE_NAMES, key=CONFIG_NAME.__eq__):
+            if (staging / name).exists():
+                (staging / name).replace(self.out / name)
+            else:
+                (self.out / name).unlink(missing_ok=True)
+        staging.rmdir()
+
+
+def _fill(run: RunFolder, plan: TrainPlan, photos: SearchPhotos, *, command: list[str]) -> None:
+    trial_folder = run.trial_folder(plan.origin.trial_id)
+    trial_folder.mkdir(parents=True)
+    if plan.fresh is None:
+        for name in _CARRIED_OVER:
+            if (plan.trial_folder / name).is_file():
+                shutil.copyfile(plan.trial_folder / name, trial_folder / name)
+    write_json(trial_folder / "parameters.json", plan.settings.to_dict())
+    write_json(run.path / "config.json", plan.config.to_dict())
+    write_json(run.path / "data.json", photos.summary)
+    plan.origin.write(run.path / ORIGIN_NAME)
+    write_json(
+        run.path / "run.json",
+        {
+            "format": FORMAT,
+            "name": plan.config.name,
+            "version": program_version(),
+            "created_at": utc_now(),
+            "status": "running",
+            "command": command,
+        },
+    )

@@ -1,0 +1,147 @@
+"""Trains one configuration to its full length in this process, without Ray, and keeps its books."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from data_pipeline.cache.build import open_cache
+from data_pipeline.split import split_by_content
+from models.training.device import resolve_compute
+from models.training.loss_window import NonFiniteLossError
+from models.training.trial import TrialTraining
+from search.cli import interrupts
+from search.finetune.output_folder import TrainFolder
+from search.finetune.training_progress import TrainProgress
+from search.run.directory import append_rows, cut_rows, read_rows, utc_now
+from search.run.trial_files import append_report, take_up_rows
+from search.run.trial_rows import State, TrialRecord, ended_row, started_row
+
+
+class TrainingFailedError(RuntimeError):
+    """The training cannot go on; what it has learnt until then is kept."""
+
+
+def train(
+    folder: TrainFolder,
+    cache_path: Path,
+    *,
+    time_budget_sec: float | None,
+    progress: TrainProgress,
+) -> dict[str, Any]:
+    """Train until all epochs are done, or until the epoch in which the time budget ends.
+
+    Goes on from the checkpoint in the folder, if there is one. It uses the threads that torch
+    takes by itself, one for each core: nothing else trains beside it.
+
+    Returns:
+        The trial's row of trials.jsonl.
+
+    Raises:
+        TrainingFailedError: a loss is no longer finite.
+        KeyboardInterrupt: interrupted; the folder can be resumed.
+    """
+    started = time.monotonic()
+    trial = _open_trial(folder, cache_path)
+    books = _Books(folder, trial)
+    with progress.epochs(trial):
+        while not trial.done:
+            try:
+                report = trial.run_epoch(on_window=_interruptible(progress.on_window))
+            except NonFiniteLossError as error:
+                books.end("failed", f"non-finite loss: {error}")
+                raise TrainingFailedError(_advice(folder, trial, error)) from error
+            books.record(report)
+            progress.on_epoch(report)
+            interrupts.check()
+            if time_budget_sec is not None and time.monotonic() - started > time_budget_sec:
+                break
+    if trial.done:
+        return books.end("complete", None)
+    return books.end("pruned", f"stopped by the time budget of {time_budget_sec:g} s")
+
+
+class _Books:
+    """The rows of the one trial."""
+
+    def __init__(self, folder: TrainFolder, trial: TrialTraining) -> None:
+        self._trial, self._config = trial, folder.config
+        self._objective = self._config.make_objective()
+        self._rows_path = folder.run.path / "trials.jsonl"
+        windows, validations = take_up_rows(trial.folder)
+        self._record = TrialRecord(
+            trial_id=folder.origin.trial_id,
+            settings=trial.settings,
+            started_at=utc_now(),
+            windows=windows,
+        )
+        written = read_rows(self._rows_path)
+        cut_rows(self._rows_path, keep=len(written))
+        if written and written[-1]["state"] == "running":
+            self._record.started_at = written[-1]["started_at"]
+        else:
+            append_rows(self._rows_path, [started_row(self._record, self._config)])
+        last = trial.last_report
+        if last is None:
+            return
+        self._record.report = self._complete(last)
+        if not validations or last["epoch"] > validations[-1]["epoch"]:
+            # Killed after the checkpoint and before its rows.
+            self.record(last)
+
+    def record(self, report: dict[str, Any]) -> None:
+        """Write an epoch's rows."""
+        append_report(self._trial.folder, report)
+        self._record.windows += report["windows"]
+        self._record.report = self._complete(report)
+
+    def end(self, state: State, reason: str | None) -> dict[str, Any]:
+        """Write how it ended."""
+        row = ended_row(self._record, self._config, self._objective, state, reason)
+        append_rows(self._rows_path, [row])
+        return row
+
+    def _complete(self, report: dict[str, Any]) -> dict[str, Any]:
+        return {**report, "device": str(self._trial.training.compute)}
+
+
+def _open_trial(folder: TrainFolder, cache_path: Path) -> TrialTraining:
+    config, settings = folder.config, folder.settings
+    cache = open_cache(cache_path)
+    return TrialTraining(
+        folder.trial_folder,
+        settings=settings,
+        max_epochs=config.max_epochs,
+        cache=cache,
+        split=split_by_content(cache.hashes, validation_fraction=config.validation_fraction),
+        objective=config.make_objective(),
+        compute=resolve_compute(config.device, settings.precision),
+        max_validation_photos=config.max_validation_photos,
+    )
+
+
+def _interruptible(
+    on_window: Callable[[dict[str, Any]], None],
+) -> Callable[[dict[str, Any]], None]:
+    def checked(window: dict[str, Any]) -> None:
+        interrupts.check()
+        on_window(window)
+
+    return checked
+
+
+def _advice(folder: TrainFolder, trial: TrialTraining, error: NonFiniteLossError) -> str:
+    # The networks in memory have gone past it; the checkpoint is of the last good epoch.
+    epochs = trial.last_report["epoch"] if trial.last_report else 0
+    what = f"the training diverged after epoch {epochs}: {error}"
+    if not epochs:
+        return f"{what}; choose another trial"
+    return f"{what}; to export its best epoch: {resume_command(folder.out)} --epochs {epochs}"
+
+
+def resume_command(out: Path) -> str:
+    """The command line that goes on with a training."""
+    return f"chromatune train --resume --out {shlex.quote(str(out))}"

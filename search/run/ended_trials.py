@@ -1,0 +1,97 @@
+"""How the trials of a search ended, and what follows from all of them.
+
+Kept up to date at each end, so that the driver's work for a trial does not grow with the number of
+those that went before.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from search.run.trial_rows import State
+
+#: complete trials, the best ones, that can go on exactly where they ended
+KEPT_OPTIMIZERS = 20
+
+
+@dataclass(frozen=True)
+class EndedTrial:
+    """How a trial ended, for the progress display."""
+
+    trial_id: str
+    state: State
+    reason: str | None
+    value: float | None
+    feasible: bool
+    seconds: float
+    #: the trial whose configuration this one trained again
+    repeat_of: str | None
+
+
+#: feasible before infeasible, then by the objective; the better, the less
+_Badness = tuple[bool, float]
+
+
+class EndedTrials(Mapping[str, EndedTrial]):
+    """The ended trials by their ids, in the order of their ends."""
+
+    def __init__(self, *, minimize: bool) -> None:
+        """`minimize`: whether the objective is the better the lower it is."""
+        self._sign = 1.0 if minimize else -1.0
+        self._ended: dict[str, EndedTrial] = {}
+        #: the best trial so far, of those with a value: feasible before infeasible
+        self.best: EndedTrial | None = None
+        #: trials that searched, and those that trained a configuration again
+        self.searched = 0
+        self.repeated = 0
+        #: trials that searched since the best one of these ended
+        self.since_best = 0
+        #: of all trials together
+        self.seconds = 0.0
+        self._least: _Badness | None = None
+        #: the best complete trials, best first, the earlier first where they are as good
+        self._keeping: list[tuple[_Badness, int, EndedTrial]] = []
+
+    def add(self, ended: EndedTrial) -> EndedTrial | None:
+        """Enter a trial; return the one that has no longer a reason to keep its optimizers."""
+        badness = self._badness(ended)
+        self._ended[ended.trial_id] = ended
+        self.seconds += ended.seconds
+        if ended.value is not None and (self.best is None or badness < self._badness(self.best)):
+            self.best = ended
+        if ended.repeat_of is not None:
+            self.repeated += 1
+        else:
+            self.searched += 1
+            self.since_best += 1
+            if self._least is None or badness < self._least:
+                self._least, self.since_best = badness, 0
+        if ended.state != "complete":
+            return ended
+        insort(self._keeping, (badness, len(self._ended), ended), key=lambda each: each[:2])
+        return self._keeping.pop()[2] if len(self._keeping) > KEPT_OPTIMIZERS else None
+
+    def finalists(self, count: int) -> list[EndedTrial]:
+        """The best complete trials that searched, best first."""
+        complete = [
+            ended
+            for ended in self._ended.values()
+            if ended.repeat_of is None and ended.state == "complete"
+        ]
+        return sorted(complete, key=self._badness)[:count]
+
+    def _badness(self, ended: EndedTrial) -> _Badness:
+        value = math.inf if ended.value is None else self._sign * ended.value
+        return (not ended.feasible, value)
+
+    def __getitem__(self, trial_id: str) -> EndedTrial:
+        return self._ended[trial_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ended)
+
+    def __len__(self) -> int:
+        return len(self._ended)

@@ -1,0 +1,50 @@
+"""Trials that wait to be taken up again, because the search or their own process was killed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from search.run.trial_rows import OpenTrial
+
+#: how long a trial waits after the first, second, ... death of its process in a row, in seconds.
+#: What killed it may take a while to pass: of a machine that is lost, Ray hears after some 15 s,
+#: and until then goes on to hand it trials.
+DELAYS_SEC = (2.0, 10.0, 30.0)
+
+
+class RetryQueue:
+    """A queue whose trials come out when their time has come."""
+
+    def __init__(
+        self, interrupted: Iterable[OpenTrial], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Start with trials of an earlier session, which need not wait."""
+        self._clock = clock
+        self._queue = [(-float("inf"), opened) for opened in interrupted]
+
+    def put(self, opened: OpenTrial) -> None:
+        """Let a trial wait, the longer the more often its process died."""
+        delay = DELAYS_SEC[min(opened.deaths, len(DELAYS_SEC)) - 1]
+        self._queue.append((self._clock() + delay, opened))
+
+    def take(self) -> OpenTrial | None:
+        """The trial that has been ready for longest, if one is."""
+        ready = [entry for entry in self._queue if entry[0] <= self._clock()]
+        if not ready:
+            return None
+        first = min(ready, key=lambda entry: entry[0])
+        self._queue.remove(first)
+        return first[1]
+
+    def clear(self) -> list[OpenTrial]:
+        """Take all, ready or not."""
+        trials = list(self)
+        self._queue.clear()
+        return trials
+
+    def __iter__(self) -> Iterator[OpenTrial]:
+        return iter([opened for _, opened in self._queue])
+
+    def __len__(self) -> int:
+        return len(self._queue)

@@ -1,0 +1,28 @@
+"""A trial's append-only files: curves.jsonl and validation.jsonl, written and taken up again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from search.run.directory import append_rows, cut_rows, read_rows
+
+CURVES, VALIDATION = "curves.jsonl", "validation.jsonl"
+_COUNTERS = ("step", "epoch", "images", "seconds", "feasible")
+
+
+def append_report(folder: Path, report: dict[str, Any]) -> None:
+    """Append an epoch: its losses first, so that each validation has the losses that led to it."""
+    append_rows(folder / CURVES, report["windows"])
+    counters = {key: report[key] for key in _COUNTERS}
+    append_rows(folder / VALIDATION, [{**counters, **report["metrics"]}])
+
+
+def take_up_rows(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Cut off what a kill left of an epoch; return the rows (losses, validations) that stay."""
+    validations = read_rows(folder / VALIDATION)
+    cut_rows(folder / VALIDATION, keep=len(validations))
+    epoch = validations[-1]["epoch"] if validations else 0
+    windows = [window for window in read_rows(folder / CURVES) if window["epoch"] <= epoch]
+    cut_rows(folder / CURVES, keep=len(windows))
+    return windows, validations

@@ -1,0 +1,129 @@
+"""Where the Optuna study of a run lives: a journal in its folder, or a database.
+
+A database's password is used and forgotten: the run's folder keeps the address without it, and
+whoever opens the study again passes it once more or leaves it to the database's own means
+(`PGPASSWORD`, `~/.pgpass`, `~/.my.cnf`).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from data_pipeline.errors import InputError
+from search.run.directory import RunFolder
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from sqlalchemy.engine import URL
+
+DATABASES = ("postgresql", "mysql", "sqlite")
+CONNECT_TIMEOUT_SEC = 10
+#: the drivers that the extra `database` installs; SQLAlchemy's defaults are others
+DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+
+
+def check_address(address: str) -> None:
+    """Raise InputError unless this is the address of a database that Optuna knows."""
+    _parse(address)
+
+
+def without_password(address: str) -> str:
+    """The address as it may be shown and stored."""
+    from sqlalchemy.engine import URL
+
+    url = _parse(address)
+    bare = URL.create(
+        url.drivername,
+        username=url.username,
+        host=url.host,
+        port=url.port,
+        database=url.database,
+        query={key: value for key, value in url.query.items() if key != "password"},
+    )
+    return bare.render_as_string(hide_password=False)
+
+
+def check_free(address: str, study_name: str) -> None:
+    """Raise InputError if the database does not answer or has a study of that name."""
+    from optuna.exceptions import DuplicatedStudyError
+
+    storage = _open_database(address)
+    if any(study.study_name == study_name for study in storage.get_all_studies()):
+        raise InputError(
+            f"a new run must have a name that is free in its study storage, but "
+            f"{without_password(address)} has a study {study_name!r}; use another --name"
+        ) from DuplicatedStudyError()
+
+
+def open_storage(run: RunFolder, address: str | None) -> BaseStorage:
+    """The storage of a run's study; raises InputError when a database does not answer."""
+    if address is not None:
+        return _open_database(address)
+    from search.study.journal import RunJournal
+
+    _clear_after_kill(run)
+    # Optuna's lock is a link to this path: a relative one would dangle, and Optuna spin on it.
+    return RunJournal(run.study_path.absolute())
+
+
+def _clear_after_kill(run: RunFolder) -> None:
+    """Remove what a writer left that was killed; the run's own lock says that none is alive.
+
+    A lock that nobody will release, and half a line (also of a full disk) to which the next one
+    would be appended.
+    """
+    for leftover in run.path.glob(f"{run.study_path.name}.lock*"):
+        leftover.unlink(missing_ok=True)
+    try:
+        with run.study_path.open("r+b") as file:
+            content = file.read()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                file.truncate(whole)
+                file.flush()
+                os.fsync(file.fileno())
+    except FileNotFoundError:
+        return
+
+
+def _open_database(address: str) -> BaseStorage:
+    from optuna.exceptions import StorageInternalError
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import SQLAlchemyError
+
+    url = _parse(address)
+    url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if url.get_backend_name() != "sqlite":
+        options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_SEC}
+    try:
+        return RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=options)
+    except ImportError as error:
+        raise InputError(
+            f"a study in {url.get_backend_name()} needs its driver, but {error}; install it with: "
+            "pip install 'chromatune[database]'"
+        ) from error
+    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+        cause = getattr(error, "orig", None) or error
+        lines = str(cause).strip().splitlines() or [type(error).__name__]
+        raise InputError(
+            f"the study storage must be a database that answers, but "
+            f"{without_password(address)}: {lines[0]}"
+        ) from error
+
+
+def _parse(address: str) -> URL:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.get_backend_name() not in DATABASES:
+        raise InputError(
+            f"the storage must be a database's address, such as postgresql://USER@HOST/NAME or "
+            f"sqlite:///FILE, but got {address.rpartition('@')[2]!r}"
+        )
+    return url

@@ -1,0 +1,160 @@
+"""The keeper: an actor on the driver's machine, through which other machines reach its files.
+
+It hands out the photo cache and takes in what trials write, so that the run's folder holds all of a
+search although no other machine sees that folder. Only files of trials, by the names that they
+have, and of a bounded size, pass.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from data_pipeline.errors import InputError
+from search.run.storage_errors import describe
+from search.tune.cache_transfer import Manifest, describe_cache, read_chunk
+from search.tune.cluster import own_versions
+
+#: what a trial may send, in the order in which it is sent, and how large it may be. The checkpoint
+#: comes after what belongs to it: a trial that goes on from it finds the rest.
+FILES = {
+    "best.pt": 2**31,
+    "samples.png": 2**26,
+    "originals.png": 2**26,
+    "checkpoint.pt": 2**31,
+    "error.txt": 2**20,
+}
+#: what a trial needs to go on elsewhere
+TAKEN_UP = tuple(name for name in FILES if name != "error.txt")
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Halt:
+    """An answer instead of a result: why the search cannot go on."""
+
+    reason: str
+
+
+def _or_halt(
+    method: Callable[Concatenate[FileServer, _P], _T],
+) -> Callable[Concatenate[FileServer, _P], _T | Halt]:
+    # Exceptions would arrive on the other side as Ray's, with a traceback and without their errno.
+    @wraps(method)
+    def answer(self: FileServer, *args: _P.args, **kwargs: _P.kwargs) -> _T | Halt:
+        try:
+            return method(self, *args, **kwargs)
+        except InputError as error:
+            return Halt(str(error))
+        except OSError as error:
+            return Halt(describe(error))
+
+    return answer  # type: ignore[return-value]
+
+
+class FileServer:
+    """Reads caches and reads and writes files of trials, for whoever asks through Ray."""
+
+    def __init__(self, trials: str, caches: Mapping[int, tuple[str, Manifest]]) -> None:
+        self._trials = Path(trials)
+        self._caches = caches
+        self._owners: dict[str, str] = {}
+
+    def manifest(self, image_size: int) -> Manifest:
+        """What the cache for an image size consists of."""
+        return self._caches[image_size][1]
+
+    @_or_halt
+    def chunk(self, image_size: int, name: str, number: int) -> bytes:
+        """A chunk of that cache."""
+        path, manifest = self._caches[image_size]
+        return read_chunk(Path(path), manifest, name, number)
+
+    @_or_halt
+    def claim(self, trial_id: str, owner: str) -> list[str]:
+        """Make `owner` the only one who may send files of a trial; return what there is of it.
+
+        A process that was given up, but still runs on a machine that was cut off, can so not
+        overwrite what its successor writes.
+        """
+        folder = self._folder(trial_id)
+        self._owners[trial_id] = owner
+        for leftover in folder.glob("*.tmp"):  # of a keeper that was killed while it wrote
+            leftover.unlink(missing_ok=True)
+        return [name for name in TAKEN_UP if (folder / name).is_file()]
+
+    @_or_halt
+    def read(self, trial_id: str, name: str) -> bytes:
+        """A file of a trial."""
+        return (self._folder(trial_id) / _checked(name)).read_bytes()
+
+    @_or_halt
+    def write(self, trial_id: str, owner: str, name: str, content: bytes) -> None:
+        """Put a file into the folder of a trial, whole or not at all.
+
+        Raises ValueError for names, sizes and senders that are not allowed.
+        """
+        path = self._folder(trial_id) / _checked(name)
+        if len(content) > FILES[name]:
+            raise ValueError(f"{name} must have at most {FILES[name]} bytes, not {len(content)}")
+        if self._owners.setdefault(trial_id, owner) != owner:
+            raise ValueError(f"trial {trial_id} goes on elsewhere: its files are not taken here")
+        temporary = path.with_name(f"{name}.{secrets.token_hex(4)}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _folder(self, trial_id: str) -> Path:
+        if not re.fullmatch(r"[0-9]{4,12}", trial_id):
+            raise ValueError(f"a trial is named by its number, not {trial_id!r}")
+        return self._trials / trial_id
+
+
+def start_file_server(trials: Path, caches: Mapping[int, Path]) -> tuple[Any, dict[str, Any]]:
+    """Start the keeper on this machine.
+
+    Returns its handle, with which it ends, and what trials must know of this machine: the keeper's
+    `name` and `node`, by which they find it, and the `versions` that theirs must be.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    node: str = ray.get_runtime_context().get_node_id()
+    name = f"chromatune-keeper-{secrets.token_hex(8)}"
+    described = {
+        size: (str(path.resolve()), describe_cache(path.resolve())) for size, path in caches.items()
+    }
+    handle: Any = (
+        ray.remote(FileServer)
+        .options(
+            name=name,
+            num_cpus=0,
+            max_concurrency=4,
+            # It knows nothing that its arguments and the folder do not say.
+            max_restarts=-1,
+            max_task_retries=3,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+        )
+        .remote(str(trials.resolve()), described)
+    )
+    ray.get(handle.manifest.remote(next(iter(caches))))
+    return handle, {"name": name, "node": node, "versions": own_versions()}
+
+
+def _checked(name: str) -> str:
+    if name not in FILES:
+        raise ValueError(f"files of a trial must be {', '.join(FILES)}, not {name!r}")
+    return name

@@ -1,0 +1,168 @@
+"""Where a trial works: in the run's folder, or on a machine that does not see it.
+
+There it works in a folder of its own, with the photo cache of that machine, and the keeper (see
+`search.tune.file_server`) carries files to and fro.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import socket
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from data_pipeline.cache.build import default_cache_dir
+from data_pipeline.errors import InputError
+from search.run.storage_errors import SearchHaltedError, describe, halts
+from search.tune.cache_transfer import bring_cache
+from search.tune.cluster import check_versions, own_versions
+from search.tune.file_server import FILES, Halt
+
+
+class TrialDirectory:
+    """The run's own folder, which this machine has."""
+
+    def __init__(self, job: dict[str, Any], trial_id: str) -> None:
+        self._job = job
+        self.trial_id = trial_id
+
+    @property
+    def folder(self) -> Path:
+        """Where the trial's files go."""
+        return Path(self._job["trials_folder"]) / self.trial_id
+
+    def cache_path(self, image_size: int) -> str:
+        """Where the photos are."""
+        path: str = self._job["caches"][str(image_size)]
+        return path
+
+    def open(self) -> None:
+        """Have there what earlier epochs left."""
+
+    def deliver(self) -> None:
+        """See to it that the run's folder holds what the trial has written."""
+
+    def report_on(self, error: OSError) -> dict[str, Any]:
+        """What a failure to read or write means: the end of the trial, or of the search."""
+        if halts(error, self.folder.parent):
+            return {"halt": describe(error)}
+        return {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+
+    def close(self) -> None:
+        """Leave nothing behind that is not needed."""
+
+
+class LocalTrialDirectory(TrialDirectory):
+    """The driver's own machine in a cluster: nothing is copied."""
+
+    def open(self) -> None:
+        """Let nobody else write files of this trial any more."""
+        _ask(_keeper(self._job).claim.remote(self.trial_id, secrets.token_hex(8)))
+
+
+class RemoteTrialDirectory(TrialDirectory):
+    """A machine that shares no folder with the driver's."""
+
+    def __init__(self, job: dict[str, Any], trial_id: str) -> None:
+        super().__init__(job, trial_id)
+        self._owner = secrets.token_hex(8)
+        self._scratch = tempfile.TemporaryDirectory(prefix=f"chromatune-{trial_id}-")
+        self._sent: dict[str, tuple[int, int]] = {}
+
+    @property
+    def folder(self) -> Path:
+        """A folder of this machine that ends with the trial."""
+        return Path(self._scratch.name)
+
+    def cache_path(self, image_size: int) -> str:
+        """The cache of this machine; it is brought here when it is missing."""
+        return _bring(self._job["keeper"]["name"], image_size)
+
+    def open(self) -> None:
+        """Fetch what the run's folder has of this trial."""
+        keeper = _keeper(self._job)
+        for name in _ask(keeper.claim.remote(self.trial_id, self._owner)):
+            (self.folder / name).write_bytes(_ask(keeper.read.remote(self.trial_id, name)))
+            self._sent[name] = _stamp(self.folder / name)
+
+    def deliver(self) -> None:
+        """Send what has changed since the last time."""
+        keeper = _keeper(self._job)
+        for name in FILES:
+            path = self.folder / name
+            if not path.is_file() or self._sent.get(name) == (stamp := _stamp(path)):
+                continue
+            _ask(keeper.write.remote(self.trial_id, self._owner, name, path.read_bytes()))
+            self._sent[name] = stamp
+
+    def report_on(self, error: OSError) -> dict[str, Any]:
+        """A disk of this machine ends the trial, not the search: others go on elsewhere."""
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = (
+                f"the disk of {socket.gethostname()} is full ({error.filename or self.folder}); "
+                "free some space there, or name another disk in TMPDIR"
+            )
+        return {"failed": reason}
+
+    def close(self) -> None:
+        """Remove the folder."""
+        self._scratch.cleanup()
+
+
+def find_trial_directory(job: dict[str, Any], trial_id: str) -> TrialDirectory:
+    """The workplace of a trial on the machine where this runs.
+
+    Raises SearchHaltedError on a machine of a cluster whose versions are not the driver's.
+    """
+    keeper = job.get("keeper")
+    if keeper is None:
+        return TrialDirectory(job, trial_id)
+    try:
+        check_versions(keeper["versions"], {socket.gethostname(): own_versions()})
+    except InputError as error:
+        # The machine joined later. If its trials only failed, it would use up all that are left.
+        raise SearchHaltedError(str(error)) from error
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    return (LocalTrialDirectory if here == keeper["node"] else RemoteTrialDirectory)(job, trial_id)
+
+
+@lru_cache(maxsize=8)
+def _bring(keeper_name: str, image_size: int) -> str:
+    """Once a process: to look again would be to hash all photos again."""
+    import ray
+
+    keeper = ray.get_actor(keeper_name)
+
+    def fetch(name: str, number: int) -> bytes:
+        content: bytes = _ask(keeper.chunk.remote(image_size, name, number))
+        return content
+
+    manifest = _ask(keeper.manifest.remote(image_size))
+    return str(bring_cache(manifest, default_cache_dir(), fetch))
+
+
+def _keeper(job: dict[str, Any]) -> Any:
+    import ray
+
+    return ray.get_actor(job["keeper"]["name"])
+
+
+def _ask(answer: Any) -> Any:
+    import ray
+
+    result = ray.get(answer)
+    if isinstance(result, Halt):
+        raise SearchHaltedError(result.reason)
+    return result
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    # Files are replaced, never rewritten: each version has an inode and a time of its own.
+    return status.st_ino, status.st_mtime_ns

@@ -1,0 +1,163 @@
+"""The report in headless Chromium: figures draw, sorting works, no request leaves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from analysis.report.render import write_report
+from analysis.stored_run.run import open_run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+FIGURES = {
+    "ratio-drift",
+    "trial-losses",
+    "overlay",
+    "history",
+    "pareto",
+    "importance",
+    "parallel",
+    "slice",
+    "contour",
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        reason = "needs Chromium: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = playwright.chromium.launch(executable_path=executable, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def report(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(open_run(run_folder), tmp_path_factory.mktemp("page") / "report.html")
+
+
+class Opened:
+    """A page, what it printed to the console and what it asked for."""
+
+    def __init__(self, page: Page, report: Path) -> None:
+        self.page = page
+        self.messages: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", lambda message: self.messages.append(message.text))
+        page.on("pageerror", lambda error: self.messages.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto(report.as_uri())
+
+    def draw_everything(self) -> None:
+        for element in self.page.query_selector_all(".plot"):
+            element.scroll_into_view_if_needed()
+            self.page.wait_for_function("e => e.dataset.drawn === 'yes'", arg=element)
+
+    def column(self, index: int) -> list[str]:
+        cells: list[str] = self.page.eval_on_selector_all(
+            f".board tbody tr td:nth-child({index})", "cells => cells.map(c => c.textContent)"
+        )
+        return cells
+
+    def header(self, title: str) -> int:
+        titles: list[str] = self.page.eval_on_selector_all(
+            ".board th", "cells => cells.map(c => c.textContent)"
+        )
+        return titles.index(title) + 1
+
+
+@pytest.fixture
+def opened(browser: Browser, report: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    settings: dict[str, Any] = getattr(request, "param", {})
+    context = browser.new_context(**settings)
+    yield Opened(context.new_page(), report)
+    context.close()
+
+
+WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
+
+
+@pytest.mark.parametrize("opened", [WIDE, PHONE], indirect=True, ids=["wide light", "phone dark"])
+def test_every_figure_draws_without_a_word_on_the_console(opened: Opened) -> None:
+    opened.draw_everything()
+    drawn = opened.page.eval_on_selector_all(
+        ".plot",
+        "plots => plots.filter(p => p.querySelector('.main-svg .trace, .main-svg .contourlayer'))"
+        ".map(p => p.dataset.figure || p.id)",
+    )
+    assert set(drawn) == FIGURES
+    assert opened.messages == []
+    assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    width = opened.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= opened.page.viewport_size["width"]  # type: ignore[index]
+    broken = opened.page.eval_on_selector_all(
+        "img", "images => images.filter(i => !i.complete || i.naturalWidth === 0).length"
+    )
+    assert broken == 0
+
+
+def test_sorting_works_both_ways_and_keeps_the_missing_last(opened: Opened) -> None:
+    page = opened.page
+    index = opened.header("ab_swd")
+    shown = opened.column(index)
+    for direction, sign in (("ascending", 1), ("descending", -1)):
+        page.click(f".board th:nth-child({index}) button")
+        header = page.query_selector(f".board th:nth-child({index})")
+        assert header is not None
+        assert header.get_attribute("aria-sort") == direction
+        cells = opened.column(index)
+        known = [float(cell) for cell in cells if cell != "–"]
+        assert known == sorted(known, key=lambda value: sign * value)
+        assert all(cell == "–" for cell in cells[len(known) :])
+        assert sorted(cells) == sorted(shown)
+    page.click(f".board th:nth-child({opened.header('trial')}) button")
+    assert opened.column(2) == sorted(opened.column(2))
+
+
+def test_the_table_unfolds(opened: Opened) -> None:
+    page = opened.page
+    assert page.locator(".board tbody tr:visible").count() == 25
+    page.click(".more")
+    assert page.locator(".board tbody tr:visible").count() == 48
+    assert not page.is_visible(".more")
+
+
+def test_choosing_a_trial_shows_its_losses(opened: Opened) -> None:
+    page = opened.page
+    link = page.locator(".board [data-trial]").nth(4)
+    trial = link.get_attribute("data-trial")
+    link.click()
+    page.wait_for_function("document.getElementById('trial-losses').dataset.drawn === 'yes'")
+    assert page.input_value("#trial-picker") == trial
+    before = page.inner_text("#trial-words")
+    page.click("#next-trial")
+    assert page.input_value("#trial-picker") != trial
+    assert page.inner_text("#trial-words") != before
+
+
+def test_figures_follow_a_change_of_theme(opened: Opened) -> None:
+    page = opened.page
+    opened.draw_everything()
+    colour = "() => getComputedStyle(document.querySelector('#trial-losses .xtitle')).fill"
+    light = page.evaluate(colour)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"light => ({colour})() !== light", arg=light)
+    assert opened.messages == []

@@ -1,0 +1,185 @@
+"""The report as a file: whole, self-contained and safe whatever a run holds."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.report.render import write_report
+from analysis.stored_run.run import Run, open_run
+from analysis.stored_run.run_folder_error import RunFolderError
+from tests.analysis.fabricate import Plan, fabricate_run
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+
+
+class Elements(HTMLParser):
+    """Collects what a page's elements refer to and the scripts it holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.n_scripts = 0
+        self.images: list[str] = []
+        self.json: dict[str, str] = {}
+        self._id: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.n_scripts += tag == "script"
+        self._id = found.get("id") if tag == "script" else None
+        for name in ("src", "href", "action", "data", "poster", "srcset"):
+            if found.get(name):
+                self.references.append(found[name] or "")
+        if tag == "img":
+            self.images.append(found.get("src") or "")
+        assert not any(name.startswith("on") for name in found)
+
+    def handle_data(self, data: str) -> None:
+        if self._id:
+            self.json[self._id] = self.json.get(self._id, "") + data
+
+
+def parsed(page: Path) -> Elements:
+    elements = Elements()
+    elements.feed(page.read_text(encoding="utf-8"))
+    return elements
+
+
+def test_the_page_is_whole_and_self_contained(run: Run, tmp_path: Path) -> None:
+    page = write_report(run, tmp_path / "deep" / "report.html")
+    elements = parsed(page)
+    assert all(ref.startswith(("data:", "#")) for ref in elements.references)
+    assert "default-src 'none'" in page.read_text(encoding="utf-8")
+    figures = {"ratio-drift", "overlay", "history", "importance", "parallel", "slice", "pareto"}
+    assert {f"figure-{name}" for name in (*figures, "contour")} | {"loss-curves"} == set(
+        elements.json
+    )
+    for content in elements.json.values():
+        json.loads(content)
+    assert len(json.loads(elements.json["loss-curves"])) == len(run.trials)
+    # Three parts of six trials, in the pictures' section, and the winner's at the top.
+    assert len(elements.images) == 3 * 7
+    assert list(page.parent.iterdir()) == [page]
+
+
+def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
+    folder = fabricate_run(tmp_path / "run", Plan(n_trials=6, n_windows=20))
+    for name in ("run.json", "config.json", "data.json"):
+        content = json.loads((folder / name).read_text())
+        content |= {"name": HOSTILE, "source": HOSTILE, "skipped": {HOSTILE: 3}, HOSTILE: HOSTILE}
+        content["status" if name == "run.json" else "extra"] = HOSTILE
+        (folder / name).write_text(json.dumps(content))
+    with (folder / "trials.jsonl").open("a") as file:
+        for state in ("failed", "complete"):
+            row = {
+                "trial_id": f"bad-{state}",
+                "state": state,
+                "reason": HOSTILE,
+                "device": HOSTILE,
+                "adversarial_trend": HOSTILE,
+                "generator_lr": HOSTILE,
+                "ab_swd": HOSTILE,
+            }
+            file.write(json.dumps(row) + "\n")
+    page = write_report(open_run(folder), tmp_path / "report.html")
+    text = page.read_text(encoding="utf-8")
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
+    plain = write_report(
+        open_run(fabricate_run(tmp_path / "plain", Plan(n_trials=6, n_windows=20))),
+        tmp_path / "plain.html",
+    )
+    assert parsed(page).n_scripts == parsed(plain).n_scripts
+
+
+def rows_only(folder: Path, rows: list[dict[str, Any]]) -> Run:
+    (folder / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return open_run(folder)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [{"trial_id": "0000", "state": "running"}],
+        [{"trial_id": "0000", "state": "failed", "reason": "out of memory"}],
+        [{"trial_id": "0000", "state": "complete"}],
+        [{"trial_id": "0000", "state": "complete", "ab_swd": 0.1, "parameter_ratio": 0.8}],
+        [
+            {"trial_id": f"{i:04d}", "state": "complete", "image_size": 64 * (1 + i % 2)}
+            for i in range(12)
+        ],
+    ],
+)
+def test_a_run_with_little_in_it_still_gets_a_report(
+    tmp_path: Path, rows: list[dict[str, Any]]
+) -> None:
+    folder = fabricate_run(tmp_path / "run", Plan(n_trials=0))
+    page = write_report(rows_only(folder, rows), tmp_path / "report.html")
+    text = page.read_text(encoding="utf-8")
+    assert "not determined" in text
+    if not any(row["state"] == "complete" for row in rows):
+        assert "No trial of this run has ended well" in text
+
+
+def test_damaged_pictures_and_curves_are_left_out(tmp_path: Path) -> None:
+    plan = Plan(n_trials=3, n_windows=20, failed=0, pruned=0, running=0)
+    folder = fabricate_run(tmp_path / "run", plan)
+    (folder / "trials/0000/samples.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    (folder / "trials/0001/originals.png").unlink()
+    (folder / "trials/0001/curves.jsonl").write_text('{"epoch": 1, "adversarial": "x"}\n{"ep')
+    (folder / "trials/0002/curves.jsonl").write_bytes(b"\xff\xfe\n")
+    elements = parsed(write_report(open_run(folder), tmp_path / "report.html"))
+    assert len(elements.images) in (2 + 2 + 3, 3 + 2 + 3)
+    assert set(json.loads(elements.json["loss-curves"])) == {"0000", "0001"}
+
+
+def test_an_unfit_request_writes_nothing(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    out.write_text("before")
+    with pytest.raises(RunFolderError, match="target ratio"):
+        write_report(run, out, target_ratio=-1.0)
+    assert out.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_reading_a_run_leaves_it_untouched_and_needs_neither_ray_nor_torch(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run_folder.rglob("*")}
+    code = (
+        "import sys; from pathlib import Path; from analysis.stored_run.run import open_run; "
+        "from analysis.report.render import write_report; "
+        "from analysis.leaderboard.compare import compare_runs; "
+        "run = open_run(sys.argv[1]); write_report(run, Path(sys.argv[2])); compare_runs([run]); "
+        "print([m for m in ('ray', 'torch', 'search', 'models') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run_folder), str(tmp_path / "report.html")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+    assert done.stderr == ""
+    assert {path: path.stat().st_mtime_ns for path in run_folder.rglob("*")} == before
+
+
+def test_large_runs_stay_small(tmp_path: Path) -> None:
+    """A fixed budget of numbers: eight times the trials make no eight times the page."""
+    sizes = {}
+    for n in (20, 160):
+        plan = Plan(n_trials=n, n_windows=90, pictures=False)
+        run = open_run(fabricate_run(tmp_path / str(n), plan))
+        text = write_report(run, tmp_path / f"{n}.html").read_text(encoding="utf-8")
+        sizes[n] = len(text) - len(re.search(r"plotly\.js v.*?</script>", text, re.S)[0])  # type: ignore[index]
+    assert sizes[160] < 6 * sizes[20]
+    assert sizes[160] < 7_000_000

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import math
+import random
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_pipeline.errors import InputError
+from models.metrics.accumulate import METRIC_NAMES
+from models.metrics.objective import DIRECTIONS, METRICS, Guard, Objective
+
+finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
+moderate = st.floats(-1e9, 1e9)
+guards = st.builds(Guard, st.sampled_from(METRICS), st.sampled_from(["<", ">"]), finite)
+
+
+def test_names_are_those_that_validation_gives() -> None:
+    assert METRICS == METRIC_NAMES
+    assert set(DIRECTIONS) < set(METRICS)
+
+
+@given(guards)
+def test_a_guard_reads_back_from_its_own_words(guard: Guard) -> None:
+    assert Guard.parse(str(guard)) == guard
+
+
+@pytest.mark.parametrize(
+    ("text", "guard"),
+    [
+        ("grey_skill > 0", Guard("grey_skill", ">", 0.0)),
+        ("ab_hf_ratio<2", Guard("ab_hf_ratio", "<", 2.0)),
+        ("  chroma_log_ratio   >-0.5 ", Guard("chroma_log_ratio", ">", -0.5)),
+        ("delta_e < 1.25e1", Guard("delta_e", "<", 12.5)),
+    ],
+)
+def test_guards_are_read_with_or_without_spaces(text: str, guard: Guard) -> None:
+    assert Guard.parse(text) == guard
+
+
+def test_guards_read_well() -> None:
+    assert [str(guard) for guard in Objective().guards] == ["grey_skill > 0", "ab_hf_ratio < 2"]
+    assert str(Guard("l1", "<", 0.1234567891)) == "l1 < 0.1234567891"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "grey_skill",
+        "grey_skill >",
+        "grey_skill >= 0",
+        "grey_skill = 0",
+        "grey_skill > nan",
+        "grey_skill < inf",
+        "grey_skill > zero",
+        "grey_skill > 0 1",
+        "grey_skill > 0; ab_hf_ratio < 2",
+        "0 < grey_skill",
+        "greyskill > 0",
+        "epoch > 3",
+    ],
+)
+def test_other_texts_are_no_guards(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Guard.parse(text)
+    assert repr(text) in str(caught.value)
+    assert "'METRIC < NUMBER'" in str(caught.value)
+    assert "grey_skill" in str(caught.value)
+
+
+@given(st.sampled_from(["<", ">"]), moderate, moderate)
+def test_violation_is_positive_exactly_when_the_guard_is_broken(
+    sign: Literal["<", ">"], bound: float, value: float
+) -> None:
+    holds = value < bound if sign == "<" else value > bound
+    violation = Guard("l1", sign, bound).violation({"l1": value})
+    assert (violation <= 0.0) == holds
+    assert abs(violation) == pytest.approx(abs(value - bound), abs=1e-12)
+
+
+@given(guards, st.sampled_from([None, math.nan, math.inf, -math.inf]))
+def test_a_metric_without_a_value_satisfies_no_guard(guard: Guard, value: float | None) -> None:
+    assert guard.violation({guard.metric: value}) > 0
+    assert guard.violation({}) > 0
+    assert not Objective("l1", (guard,)).feasible({guard.metric: value})
+
+
+def test_the_default_objective_lets_neither_grey_nor_speckle_win() -> None:
+    objective = Objective()
+    honest = {"ab_swd": 9.0, "grey_skill": 0.05, "ab_hf_ratio": 1.2}
+    better = {"ab_swd": 8.0, "grey_skill": 0.01, "ab_hf_ratio": 1.9}
+    grey = {"ab_swd": 1.0, "grey_skill": 0.0, "ab_hf_ratio": 0.0}
+    speckled = {"ab_swd": 0.5, "grey_skill": 0.2, "ab_hf_ratio": 2.0}
+    broken = {"ab_swd": math.nan, "grey_skill": 0.2, "ab_hf_ratio": 1.0}
+    unmeasured = {"ab_swd": None, "grey_skill": 0.2, "ab_hf_ratio": 1.0}
+    assert [objective.feasible(m) for m in (honest, better, grey, speckled)] == [1, 1, 0, 0]
+    ranked = sorted([broken, grey, honest, speckled, better], key=objective.sort_key)
+    assert ranked == [better, honest, speckled, grey, broken]
+    assert objective.sort_key(unmeasured) == objective.sort_key(broken) == objective.sort_key({})
+
+
+@given(st.sampled_from(sorted(DIRECTIONS)), st.lists(finite, min_size=2, max_size=8))
+def test_the_better_value_comes_first(metric: str, values: list[float]) -> None:
+    objective = Objective(metric, ())
+    rows = [{metric: value} for value in values]
+    random.Random(0).shuffle(rows)
+    best = min(rows, key=objective.sort_key)[metric]
+    assert best == (min(values) if objective.direction == "minimize" else max(values))
+
+
+@pytest.mark.parametrize("metric", ["colorfulness", "chroma_log_ratio", "nonsense", ""])
+def test_only_metrics_with_a_better_direction_are_objectives(metric: str) -> None:
+    with pytest.raises(InputError, match="objective must be one of ab_swd") as caught:
+        Objective(metric)
+    assert repr(metric) in str(caught.value)

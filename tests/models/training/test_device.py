@@ -1,0 +1,130 @@
+"""Device resolution on machines that this one is not: the probes of torch are replaced."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+import torch
+
+from data_pipeline.errors import InputError
+from models.training.device import Compute, available_devices, resolve_compute
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Pretend to be on a machine; the default has a plain CPU and nothing else."""
+
+    def pretend(
+        *, cuda: tuple[int, int] | None = None, mps: bool = False, cpu_bf16: str | None = None
+    ) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda is not None)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+        flags = {"avx2": True, "avx512_bf16": False, "amx_bf16": False}
+        if cpu_bf16:
+            flags[cpu_bf16] = True
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
+
+    pretend()
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "devices"),
+    [
+        (None, False, ["cpu"]),
+        (None, True, ["mps", "cpu"]),
+        ((8, 0), False, ["cuda", "cpu"]),
+        ((8, 0), True, ["cuda", "mps", "cpu"]),
+    ],
+)
+def test_auto_takes_the_best_device_there_is(
+    machine: Any, cuda: tuple[int, int] | None, mps: bool, devices: list[str]
+) -> None:
+    machine(cuda=cuda, mps=mps)
+    assert available_devices() == devices
+    assert str(resolve_compute()) == devices[0]
+    for name in devices:
+        assert resolve_compute(name).device == torch.device(name)
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused(machine: Any, name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve_compute(name)
+    assert f"must be present on this machine (cpu), but got '{name}'" in str(caught.value)
+    assert "--device auto" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["gpu", "CPU", "", "cuda:0"])
+def test_a_device_that_never_is_there_is_refused(machine: Any, name: str) -> None:
+    machine(cuda=(9, 0), mps=True)
+    with pytest.raises(InputError, match="device must be one of auto, cuda, mps, cpu, but got"):
+        resolve_compute(name)
+
+
+@pytest.mark.parametrize(
+    ("device", "hardware", "fast"),
+    [
+        ("cpu", {}, False),
+        ("cpu", {"cpu_bf16": "avx512_bf16"}, True),
+        ("cpu", {"cpu_bf16": "amx_bf16"}, True),
+        ("cpu", {"cuda": (9, 0)}, False),
+        ("cuda", {"cuda": (7, 5)}, False),
+        ("cuda", {"cuda": (8, 0)}, True),
+        ("cuda", {"cuda": (12, 0)}, True),
+        ("mps", {"mps": True}, False),
+    ],
+)
+def test_bfloat16_where_the_hardware_has_it(
+    machine: Any, device: str, hardware: dict[str, Any], fast: bool
+) -> None:
+    machine(**hardware)
+    assert resolve_compute(device, "float32").dtype == torch.float32
+    assert resolve_compute(device, "auto").dtype == (torch.bfloat16 if fast else torch.float32)
+    if fast:
+        assert resolve_compute(device, "bfloat16").dtype == torch.bfloat16
+    else:
+        with pytest.raises(InputError) as caught:
+            resolve_compute(device, "bfloat16")
+        assert f"must be supported by the device, but {device} lacks it" in str(caught.value)
+        assert "use precision auto or float32" in str(caught.value)
+
+
+def test_a_torch_that_cannot_list_capabilities(
+    machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    for supported, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda s=supported: s)
+        assert resolve_compute("cpu").dtype == dtype
+
+
+def test_channels_last_everywhere_but_on_apple_gpus(machine: Any) -> None:
+    machine(cuda=(8, 0), mps=True)
+    assert resolve_compute("cuda").memory_format == torch.channels_last
+    assert resolve_compute("cpu").memory_format == torch.channels_last
+    assert resolve_compute("mps").memory_format == torch.contiguous_format
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_float32_means_no_autocast(device: str) -> None:
+    compute = Compute(
+        device=torch.device(device), dtype=torch.float32, memory_format=torch.contiguous_format
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with compute.autocast():
+            assert not torch.is_autocast_enabled(device)
+
+
+def test_autocast_computes_convolutions_in_bfloat16() -> None:
+    compute = Compute(
+        device=torch.device("cpu"), dtype=torch.bfloat16, memory_format=torch.channels_last
+    )
+    layer = torch.nn.Conv2d(1, 2, 3)
+    with compute.autocast():
+        assert layer(torch.ones(1, 1, 8, 8)).dtype == torch.bfloat16
+    assert layer(torch.ones(1, 1, 8, 8)).dtype == torch.float32

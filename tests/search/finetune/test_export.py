@@ -1,0 +1,59 @@
+"""What an exported bundle says of its training, and which trials are not exported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from models.bundle.store import load_bundle
+from models.training.settings import TrainingSettings
+from search.cli.main import main
+from tests.search.trained import error_of, settings_of
+
+pytestmark = pytest.mark.usefixtures("run")
+
+
+def test_the_card_has_all_that_a_training_is_made_of(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    assert main(["export", str(run), "--out", str(out)]) == 0
+    trained = settings_of(run / "trials/0000")
+    assert TrainingSettings.from_dict(load_bundle(out).config["hyperparameters"]) == trained
+    card = (out / "README.md").read_text()
+    section = card.split("## Hyperparameters")[1].split("##")[0]
+    names = {line.split(" | ")[0].strip("| ") for line in section.splitlines() if " | " in line}
+    assert {field.name for field in fields(TrainingSettings)} <= names
+    assert "| lr_decay_every_epochs | 10 |" in section
+    assert "| precision | float32 |" in section
+
+
+def test_a_failed_trial_is_not_exported(
+    run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(run), "--trial", "1", "--out", str(tmp_path / "bundle")]) == 2
+    assert "trial 0001 is failed: out of memory" in error_of(capfd)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_running_trial_is_not_exported_though_it_has_a_best_epoch(
+    run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    growing = tmp_path / "growing"
+    shutil.copytree(run, growing)
+    table = growing / "trials.jsonl"
+    started = next(
+        row
+        for row in map(json.loads, table.read_text().splitlines())
+        if (row["trial_id"], row["state"]) == ("0000", "running")
+    )
+    table.write_text(json.dumps(started) + "\n")
+    assert (growing / "trials/0000/best.pt").is_file()
+    out = tmp_path / "bundle"
+    assert main(["export", str(growing), "--trial", "0", "--out", str(out)]) == 2
+    assert "trial 0000 is running: it has not ended" in error_of(capfd)
+    assert main(["export", str(growing), "--out", str(out)]) == 2
+    assert "needs a trial that has ended" in error_of(capfd)
+    assert not out.exists()

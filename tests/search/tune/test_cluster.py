@@ -1,0 +1,444 @@
+"""A search on a cluster: what it is told when the cluster is not there or does not fit."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from data_pipeline.errors import InputError
+from search.config import SearchConfig
+from search.run.directory import read_json
+from search.tune import cluster
+from search.tune.resources import plan_slots
+
+ROOT = Path(__file__).parents[3]
+SEARCH = "search --images synthetic:60 --image-size 32 --batch-size 8 --trials 2 --max-epochs 1"
+PATIENCE_SEC = 240
+
+
+@contextmanager
+def _listener(answer: bytes | None) -> Iterator[int]:
+    """A port that answers whoever connects, or takes the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                held.append(connection)
+                if answer is not None:
+                    connection.recv(1024)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection in held:
+            connection.close()
+
+
+def _command(
+    arguments: str, cwd: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return subprocess.run(
+        [sys.executable, "-m", "search.cli.main", *arguments.split()],
+        cwd=cwd,
+        env=clean
+        | {"PYTHONPATH": str(ROOT), "CHROMATUNE_CACHE": str(cwd / "cache")}
+        | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SEC,
+        check=False,
+    )
+
+
+def _refused(done: subprocess.CompletedProcess[str], cwd: Path) -> str:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("chromatune: ")
+    assert not (cwd / "runs").exists()
+    return done.stderr
+
+
+def test_a_closed_port_is_refused_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = _command(f"{SEARCH} --address 127.0.0.1:{port}", tmp_path)
+    error = _refused(done, tmp_path)
+    assert f"127.0.0.1:{port}" in error
+    assert "nobody" in error
+    assert "--address" in error
+
+
+def test_a_stale_address_of_the_environment_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = _command(f"{SEARCH} --address auto", tmp_path, {"RAY_ADDRESS": f"127.0.0.1:{port}"})
+    assert f"127.0.0.1:{port}" in _refused(done, tmp_path)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_CONNECT_SEC", 0.3)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_black_hole_is_given_up() -> None:
+    # A full queue of connections: the kernel drops whoever knocks next, as a firewall does.
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        port = server.getsockname()[1]
+        waiting = []
+        for _ in range(3):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(("127.0.0.1", port))
+        try:
+            with pytest.raises(InputError, match=r"nobody does \(timed out"):
+                cluster.check_answer("127.0.0.1", port)
+        finally:
+            for connection in waiting:
+                connection.close()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_silent_port_is_given_up() -> None:
+    with _listener(None) as port, pytest.raises(InputError, match=r"nobody does \(timed out"):
+        cluster.check_answer("127.0.0.1", port)
+
+
+def test_nobody_is_waited_for_longer_than_20_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No clock: whatever may be waited for is, in full.
+    waited = []
+
+    class Silent(socket.socket):
+        def connect(self, address: object) -> None:
+            waited.append(self.gettimeout())
+            if len(waited) == 1:
+                raise TimeoutError("timed out")
+
+        def sendall(self, data: object, flags: int = 0) -> None:
+            waited.append(self.gettimeout())
+
+        def recv(self, size: int, flags: int = 0) -> bytes:
+            waited.append(self.gettimeout())
+            raise TimeoutError("timed out")
+
+    def two_addresses(host: str, port: int, *_: object) -> list[object]:
+        stream = socket.SOCK_STREAM
+        return [
+            (socket.AF_INET6, stream, 0, "", ("::1", port, 0, 0)),
+            (socket.AF_INET, stream, 0, "", ("127.0.0.1", port)),
+        ]
+
+    monkeypatch.setattr(socket, "socket", Silent)
+    monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
+    with pytest.raises(InputError, match=r"nobody does \(timed out"):
+        cluster.check_answer("head", 6379)
+    assert len(waited) == 4
+    assert sum(seconds or float("inf") for seconds in waited) <= 20.0
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"no"])
+def test_a_port_of_something_else_is_refused(answer: bytes) -> None:
+    with _listener(answer) as port, pytest.raises(InputError, match=r"is not Ray.*6379"):
+        cluster.check_answer("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("address", ["somewhere", "host:", "host:0", "host:70000", "", "a b:1"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(InputError, match="auto or HOST:PORT"):
+        cluster.find(address)
+
+
+def test_addresses_are_taken_apart() -> None:
+    assert cluster.find("192.168.1.10:6379") == ("192.168.1.10", 6379)
+    assert cluster.find("[fe80::1]:6379") == ("fe80::1", 6379)
+
+
+@pytest.mark.parametrize("address", ["ray://head:10001", "http://head:8265"])
+def test_the_client_port_is_refused_with_the_way_out(address: str) -> None:
+    with pytest.raises(InputError, match=r"--address auto on a machine .* ray job submit --work"):
+        cluster.find(address)
+
+
+def test_only_the_packages_travel(tmp_path: Path) -> None:
+    root = tmp_path / "checkout"
+    kept = [
+        "search/cli/main.py",
+        "models/networks/blocks.py",
+        "data_pipeline/lab.py",
+        "analysis/page/page.css",
+    ]
+    left = [
+        ".git/config",
+        ".venv/pyvenv.cfg",
+        "data/photo.jpg",
+        "runs/first/run.json",
+        "results/table.csv",
+        "search/runs/first/run.json",
+        "models/__pycache__/blocks.cpython-311.pyc",
+        "models/.cache/photos.u8",
+        "tests/test_layout.py",
+    ]
+    for name in kept + left:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    cluster.pack_code(tmp_path / "packed", root)
+    packed = tmp_path / "packed"
+    assert sorted(str(p.relative_to(packed)) for p in packed.rglob("*") if p.is_file()) == sorted(
+        kept
+    )
+
+
+def test_the_packages_that_travel_are_those_that_are_installed(tmp_path: Path) -> None:
+    cluster.pack_code(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", "import search.cli.main, search; print(search.__file__)"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(tmp_path / "search" / "__init__.py")
+
+
+def test_large_code_stays_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "checkout"
+    for package in cluster.PACKAGES:
+        (root / package).mkdir(parents=True)
+    (root / "models" / "weights.pt").write_bytes(bytes(3_000_000))
+    monkeypatch.setattr(cluster, "MAX_CODE_BYTES", 2_000_000)
+    with pytest.raises(InputError, match=r"at most 2 MB, but .* have 3 MB"):
+        cluster.pack_code(tmp_path / "packed", root)
+
+
+def test_nothing_that_a_job_has_set_is_set_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "RAY_JOB_CONFIG_JSON_ENV_VAR",
+        '{"runtime_env": {"working_dir": "gcs://code.zip", "env_vars": {"A": "1"}}}',
+    )
+    found = cluster.make_runtime_env({"A": "2", "B": "3"}, tmp_path / "code")
+    assert found == {"env_vars": {"B": "3"}}
+    assert not (tmp_path / "code").exists()
+
+
+def test_versions_that_differ_are_refused() -> None:
+    ours = {"python": "3.11.7", "torch": "2.15.0", "chromatune": "0.1.0"}
+    cluster.check_versions(ours, {"10.0.0.1": dict(ours), "10.0.0.2": {**ours, "chromatune": None}})
+    for wrong, words in [
+        ({"torch": "2.14.1"}, r"10\.0\.0\.2 has torch 2\.14\.1 \(here 2\.15\.0\)"),
+        ({"torch": None}, "torch not at all"),
+        ({"chromatune": "0.2.0"}, "chromatune 0.2.0"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            cluster.check_versions(ours, {"10.0.0.1": ours, "10.0.0.2": {**ours, **wrong}})
+
+
+def test_packages_of_a_trial_are_compared_by_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"torch": "2.15.0+cu128", "numpy": "2.4.6", "pillow": "12.3.0"}
+
+    def version(name: str) -> str:
+        if name in installed:
+            return installed[name]
+        raise cluster.PackageNotFoundError(name)
+
+    monkeypatch.setattr(cluster, "version", version)
+    ours = cluster.own_versions()
+    assert (ours["torch"], ours["pyarrow"]) == ("2.15.0", None)
+    installed["numpy"] = "2.4.1"
+    cluster.check_versions(ours, {"10.0.0.2": cluster.own_versions()})
+    installed["numpy"] = "2.3.6"
+    with pytest.raises(InputError, match=r"10\.0\.0\.2 has numpy 2\.3 \(here 2\.4\)"):
+        cluster.check_versions(ours, {"10.0.0.2": cluster.own_versions()})
+
+
+def test_gpus_of_another_kind_are_refused() -> None:
+    nvidia, apple = ["cuda", "cpu"], ["mps", "cpu"]
+    cluster.check_device("cuda", {"10.0.0.1": nvidia, "10.0.0.2": nvidia}, machines=3)
+    for found, words in [
+        ({}, "none of its 3 machines has a GPU"),
+        ({"10.0.0.1": apple}, r"'cuda' where 10\.0\.0\.1 has mps, cpu; use --device auto"),
+        # A trial may come to either.
+        ({"10.0.0.1": nvidia, "10.0.0.2": apple}, r"where 10\.0\.0\.2 has mps, cpu;"),
+        # PyTorch without CUDA, or `ray start --num-gpus` on a machine with none.
+        ({"10.0.0.1": ["cpu"]}, r"where 10\.0\.0\.1 has cpu;"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            cluster.check_device("cuda", found, machines=3)
+
+
+def test_a_trial_fits_on_one_machine() -> None:
+    config = SearchConfig(name="one", concurrency=1)
+    slots = plan_slots(config, cpus=8.0, gpus=0.0, largest=2.0, trials=1)
+    assert slots.cpus_per_trial == 2.0
+    slots = plan_slots(config, cpus=9.0, gpus=2.0, largest=1.0, trials=1)
+    assert (slots.cpus_per_trial, slots.gpus_per_trial) == (1.0, 1.0)
+
+
+class Head:
+    """A real cluster of one small machine, with a token."""
+
+    def __init__(self) -> None:
+        # Short: the path of a socket has at most 107 characters.
+        self.folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.port = server.getsockname()[1]
+        self.token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
+        with (self.folder / "output.txt").open("w") as output:
+            self.process = subprocess.Popen(
+                [
+                    *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"),
+                    *(f"--port={self.port}", f"--temp-dir={self.folder}", "--num-cpus=1"),
+                    *("--object-store-memory=80000000", "--include-dashboard=false"),
+                    "--disable-usage-stats",
+                ],
+                env={**os.environ, **self.token},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE_SEC
+        while "Ray runtime started" not in (self.folder / "output.txt").read_text():
+            assert self.process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        # `ray stop` would end all Ray on this machine.
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _script(script: str, arguments: str, cwd: Path, head: Head) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments.split()],
+        cwd=cwd,
+        env={**os.environ, **head.token, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SEC,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def head() -> Iterator[Head]:
+    head = Head()
+    try:
+        head.wait()
+        yield head
+    finally:
+        head.stop()
+
+
+def test_a_search_runs_on_the_cluster_with_the_code_of_its_driver(
+    head: Head, tmp_path: Path
+) -> None:
+    # The machines have another chromatune installed, or none: this one says who it is.
+    code = tmp_path / "code"
+    cluster.pack_code(code)
+    trainable = code / "search" / "trainable.py"
+    said = tmp_path / "said.txt"
+    text = trainable.read_text()
+    assert text.count("\nimport torch\n") == 1
+    # Torch reads the variable when it is imported.
+    saying = f"""
+import os, sys
+fallback = os.environ.get("PYTORCH_ENABLE_MPS_FALLBACK")
+with open({str(said)!r}, "a") as said:
+    print(__file__, fallback, "torch" in sys.modules, file=said)
+import torch
+"""
+    trainable.write_text(text.replace("\nimport torch\n", saying))
+    done = _command(
+        f"{SEARCH} --name there --address auto",
+        tmp_path,
+        {"PYTHONPATH": str(code), "RAY_ADDRESS": f"127.0.0.1:{head.port}", **head.token},
+    )
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "runs" / "there"
+    assert read_json(run / "run.json")["status"] == "finished"
+    lines = [line.rsplit(maxsplit=2) for line in said.read_text().splitlines()]
+    there = [line for line in lines if line[0] != str(trainable)]
+    assert there
+    assert all("working_dir_files" in path for path, _, _ in there)
+    assert all(rest == ["1", "False"] for _, *rest in there)
+    # The cluster goes on without the search.
+    assert head.process.poll() is None
+
+
+def test_a_cluster_without_the_asked_device_is_refused(head: Head, tmp_path: Path) -> None:
+    done = _command(f"{SEARCH} --device cuda --address 127.0.0.1:{head.port}", tmp_path, head.token)
+    error = _refused(done, tmp_path)
+    assert "'cuda'" in error
+    assert "--device auto" in error
+
+
+def test_a_cluster_with_gpus_of_another_kind_is_refused(head: Head, tmp_path: Path) -> None:
+    # A GPU to Ray, none to PyTorch: the machine itself is asked.
+    script = """
+import sys
+import ray
+from search.cli import main as cli
+nodes = ray.nodes
+ray.nodes = lambda: [{**n, "Resources": {**n["Resources"], "GPU": 1.0}} for n in nodes()]
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    done = _script(script, f"{SEARCH} --device mps --address 127.0.0.1:{head.port}", tmp_path, head)
+    error = _refused(done, tmp_path)
+    assert "'mps' where " in error
+    assert "cpu; use --device auto" in error
+
+
+def test_a_cluster_with_other_versions_is_refused(head: Head, tmp_path: Path) -> None:
+    script = """
+import sys
+from search.cli import main as cli
+from search.tune import cluster
+ask = cluster.ask_machines
+def of_last_year():
+    return {machine: {**versions, "torch": "2.9.1"} for machine, versions in ask().items()}
+cluster.ask_machines = of_last_year
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    done = _script(script, f"{SEARCH} --address 127.0.0.1:{head.port}", tmp_path, head)
+    assert "has torch 2.9.1 (here 2." in _refused(done, tmp_path)
+
+
+def test_a_cluster_that_asks_for_its_token_is_refused(head: Head, tmp_path: Path) -> None:
+    wrong = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32}
+    none = {"RAY_AUTH_MODE": "token", "HOME": str(tmp_path)}
+    for environment in ({"RAY_AUTH_MODE": "disabled"}, wrong, none):
+        done = _command(f"{SEARCH} --address 127.0.0.1:{head.port}", tmp_path, environment)
+        assert "RAY_AUTH_MODE=token" in _refused(done, tmp_path)
