@@ -10,7 +10,8 @@ from typing import Any, Literal, Self, TypeVar
 import yaml
 
 from data_pipeline.errors import InputError
-from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, DIRECTIONS, Guard, Objective
+from models.metrics.names import DIRECTIONS
+from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, Guard, Objective
 from models.networks.sides import check_side
 from search.run.remote_storage import check_remote_storage, without_credentials
 from search.space import DEFAULT_SPACE, SearchSpace

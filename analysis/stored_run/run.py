@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.stored_run.columns import METRICS
 from analysis.stored_run.rows import read_rows
 from analysis.stored_run.run_files import Folder, LocalFolder, open_folder
 from analysis.stored_run.run_folder_error import RunFolderError
 from analysis.stored_run.trials import last_rows, trials_table
+from models.metrics.names import METRICS
 
 NEWEST_FORMAT = 1
 
