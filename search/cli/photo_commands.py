@@ -21,6 +21,11 @@ def add_parsers(commands: Any) -> None:
     export.add_argument("folder", type=run_location, metavar="RUN", help=RUN_HELP)
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
     export.add_argument("--trial", metavar="ID", help="default: rank 1 of the leaderboard")
+    export.add_argument(
+        "--data-name",
+        metavar="NAME",
+        help="the photos' name for the model card (default for a folder: a private folder)",
+    )
     export.add_argument("--force", action="store_true", help="replace an existing bundle")
 
     colorize = commands.add_parser("colorize", help="colorize photos with a bundle")
@@ -72,7 +77,11 @@ def _export(arguments: argparse.Namespace) -> int:
     from search.finetune.export import export_trial
 
     trial_id = export_trial(
-        arguments.folder, arguments.out, trial=arguments.trial, force=arguments.force
+        arguments.folder,
+        arguments.out,
+        trial=arguments.trial,
+        data_name=arguments.data_name,
+        force=arguments.force,
     )
     print(f"wrote the generator of trial {trial_id} to {arguments.out}", file=sys.stderr)
     return 0
