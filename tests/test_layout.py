@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import torchvision
 
 ROOT = Path(__file__).parents[1]
 #: package -> those of ours that it may import
@@ -197,10 +195,3 @@ def test_photos_and_networks_need_neither_ray_nor_optuna(tmp_path: Path) -> None
     report = import_all("data_pipeline,models", tmp_path, without={"ray", "optuna"})
     assert report["modules"] > 70
     assert not {"analysis", "search"} & set(report["loaded"])
-
-
-def test_torch_and_torchvision_fit_together() -> None:
-    # Some builds of torch have no torchvision that fits; its operators then do not exist.
-    boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
-    kept = torchvision.ops.nms(boxes, torch.tensor([0.5, 0.9, 0.1]), iou_threshold=0.5)
-    assert kept.tolist() == [1, 2]

@@ -160,7 +160,7 @@ def _how_to_use(config: Mapping[str, Any]) -> list[str]:
         'Image.fromarray(rgb).save("coloured.png")',
         "```",
         "",
-        "Without torch, by onnxruntime:",
+        "Without torch (`pip install onnxruntime pillow scikit-image`):",
         "",
         "```python",
         "import numpy as np",
