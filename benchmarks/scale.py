@@ -31,7 +31,8 @@ from search.run.ended_trials import EndedTrial
 from search.run.ledger import Ledger
 from search.run.photos import SearchPhotos
 from search.study.creation import open_study
-from search.tune.driver import OBJECT_STORE_BYTES, run_search
+from search.tune.driver import run_search
+from search.tune.ray_session import OBJECT_STORE_BYTES
 
 MARKS = (10, 50, 100, 200, 500, 1000, 2000, 3000, 4000, 5000)
 

@@ -137,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
         _check_device(config)
     else:
         # Before anything is written; it is the cluster that needs the device, not this machine.
-        from search.tune.driver import start_ray
+        from search.tune.ray_session import start_ray
 
         start_ray(arguments.address, config.device)
     if not arguments.resume and config.images == SYNTHETIC_SOURCE and arguments.images is None:
