@@ -121,6 +121,7 @@ def measure(trials: int, slots: int, warm_sec: float) -> dict[str, Any]:
             progress=clock,
             trainable=TrivialTrainable,
         )
+        ray.shutdown()
         end = time.monotonic() - clock.ends[-1]
     return {"end_sec": end, "marks": clock.rows}
 

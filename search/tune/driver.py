@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 import sys
 import time
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,7 +21,7 @@ from search.run.photos import SearchPhotos
 from search.run.storage_errors import SearchHaltedError, describe
 from search.tune.file_server import start_file_server
 from search.tune.head_watch import watch_head
-from search.tune.ray_session import start_ray
+from search.tune.ray_session import ray_session
 from search.tune.resources import Slots, plan_slots
 
 
@@ -47,10 +46,7 @@ def run_search(
     trial came to a result. `trainable` stands in for the training, to measure or test the rest.
     """
     if ledger.remaining:
-        # Ray prints what happens to machines of a cluster, until it is shut down; that is not for
-        # standard output.
-        with redirect_stdout(sys.stderr):
-            _run_on_ray(run, config, ledger, photos, address, progress, trainable)
+        _run_on_ray(run, config, ledger, photos, address, progress, trainable)
     if ledger.ended and all(ended.state == "failed" for ended in ledger.ended.values()):
         reason = next(iter(ledger.ended.values())).reason
         raise AllTrialsFailedError(f"all {len(ledger.ended)} trials failed; the first: {reason}")
@@ -65,10 +61,9 @@ def _run_on_ray(
     progress: Progress,
     trainable: type | None,
 ) -> None:
-    start_ray(address, config.device)
-    import ray
+    with ray_session(address, config.device):
+        import ray
 
-    try:
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         slots = plan_slots(
@@ -91,8 +86,6 @@ def _run_on_ray(
                 stack.enter_context(watch_head(head, partial(_give_up, run, progress, go_on)))
             stack.enter_context(progress.trials(ledger, slots))
             _tune(run, config, ledger, job, slots, progress, trainable)
-    finally:
-        ray.shutdown()
 
 
 def _give_up(run: RunFolder, progress: Progress, go_on: str, reason: str) -> NoReturn:
@@ -136,10 +129,6 @@ def _tune(
     from search.tune.trainable import ColorizerTrainable
     from search.tune.upkeep import ForgetNumbers, InOrder
 
-    # What goes wrong is told in our words; Tune would add stack traces.
-    level = logging.ERROR if os.environ.get("CHROMATUNE_TRACEBACK") else logging.CRITICAL
-    for name in ("ray.tune", "ray.train"):
-        logging.getLogger(name).setLevel(level)
     desk = TuneBridge(
         ledger,
         on_start=progress.on_start,

@@ -1,10 +1,17 @@
-"""Starts Ray on this machine or joins a cluster, with the environment that a search needs."""
+"""Ray for the time of a search: started here or joined, and left as it was where it ran already.
+
+With it come the environment, standard output and log levels that a search needs. All of them are
+the caller's again afterwards, since a search may be started from within a Python program.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 
 from search.tune import cluster
 
@@ -25,27 +32,45 @@ _ENVIRONMENT = {
     # Operators that an Apple GPU lacks run on the CPU.
     "PYTORCH_ENABLE_MPS_FALLBACK": "1",
 }
+#: what these say of a failure, a search says in its own words
+_LOGGERS = ("ray.tune", "ray.train")
 
 
-def start_ray(address: str | None, device: str) -> None:
-    """Start Ray on this machine, or join the cluster at `address`, unless that was done.
+@contextmanager
+def ray_session(address: str | None, device: str) -> Iterator[None]:
+    """Ray on this machine, or the cluster at `address`, for the time of the block.
+
+    A session that the caller has opened before is used as it is and stays open.
 
     Raises InputError when there is no such cluster or it does not fit (see `cluster.join`).
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    environment = dict(_ENVIRONMENT)
     if address is None:
         # Without clusters, as it is on a Mac, all of Ray listens on the loopback address alone.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    import ray
+        environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    # Ray prints what happens to machines of a cluster, until it is shut down; that is not for
+    # standard output.
+    with _environment(environment), _signals(), _log_levels(), redirect_stdout(sys.stderr):
+        import ray
 
-    if ray.is_initialized():
-        return
-    on_sigterm = signal.getsignal(signal.SIGTERM)
-    try:
+        if ray.is_initialized():
+            yield
+            return
+        try:
+            _start(address, device)
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _start(address: str | None, device: str) -> None:
+    # Ray takes SIGTERM, which the command line handles.
+    with _signals():
         if address is not None:
             cluster.join(address, device=device, environment=_ENVIRONMENT)
             return
+        import ray
+
         # Workers of a local cluster inherit the environment; a `runtime_env` costs them seconds.
         ray.init(
             # A stray cluster address in the environment must not take a local search elsewhere.
@@ -55,6 +80,43 @@ def start_ray(address: str | None, device: str) -> None:
             logging_level=logging.ERROR,
             log_to_driver=False,
         )
+
+
+@contextmanager
+def _environment(defaults: Mapping[str, str]) -> Iterator[None]:
+    """Variables for the time of the block, after which also those are gone that Ray has set."""
+    before = dict(os.environ)
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    try:
+        yield
     finally:
-        # Ray puts a handler of its own in the place of the command line's.
-        signal.signal(signal.SIGTERM, on_sigterm)
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Put the handlers back that Ray (SIGTERM) and Tune (SIGUSR1) replace on the main thread."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _log_levels() -> Iterator[None]:
+    # `ray` itself gets a level from `ray.init`.
+    before = {name: logging.getLogger(name).level for name in ("ray", *_LOGGERS)}
+    for name in _LOGGERS:
+        traced = os.environ.get("CHROMATUNE_TRACEBACK")
+        logging.getLogger(name).setLevel(logging.ERROR if traced else logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
