@@ -96,7 +96,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
     }
     shown = board.loc[board["state"].isin(ENDED), "trial_id"].tolist()
     environment = Environment(
-        loader=PackageLoader("analysis", "page"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("analysis.report", "page"), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("report.html").render(
         run=run,
