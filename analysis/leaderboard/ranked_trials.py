@@ -9,14 +9,11 @@ from analysis.leaderboard.placement import reasons_of
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Costs, Weights, costs_of, order_of
 from analysis.leaderboard.repeats import repeat_words, with_repeats
 from analysis.statistics.pareto_front import pareto_front
-from analysis.stored_run.columns import (
-    LEADERBOARD_COLUMNS,
-    METRIC_GOALS,
-    badness,
-)
+from analysis.stored_run.columns import LEADERBOARD_COLUMNS, badness
 from analysis.stored_run.run import Run
 from analysis.stored_run.run_folder_error import RunFolderError
 from analysis.stored_run.running_trials import trials_with_progress
+from models.metrics.names import METRIC_GOALS
 
 _FIRST_EXTRAS = ("why", "score", "feasible", "reason", "pareto_front")
 

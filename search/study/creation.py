@@ -19,7 +19,7 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from models.metrics.objective import DIRECTIONS
+from models.metrics.names import DIRECTIONS
 from search.config import SearchConfig
 from search.run.directory import RunFolder
 from search.space import Choice, Range, SearchSpace
