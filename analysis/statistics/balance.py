@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO
 from analysis.statistics.rank_correlation import Comparison, FloatArray, compare_predictors
 from analysis.statistics.zero_crossing import Crossing, zero_crossing
+from analysis.stored_run.columns import UNJUDGED_TRENDS
 
 #: the three ratios, discriminator over generator, and what to call them
 RATIO_NAMES = {
@@ -128,13 +129,6 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int | None = None) -> Balance:
                 f"(left out {left_out}), because the ratio depends on the size"
             )
             trials = trials[trials["image_size"] == image_size]
-    if "discriminator_verdict" in trials:
-        gave_up = int((trials["discriminator_verdict"] == "gave up").sum())
-        if gave_up:
-            notes.append(
-                f"in {gave_up} of {_count(len(trials), 'trial')} the discriminator gave up (says "
-                f"one half to everything): there a level loss is no sign of balance"
-            )
     configurations = _configurations(trials)
     if n_draws is None:
         # Hundreds of configurations leave little to resolve, and each draw costs as much as they.
@@ -161,7 +155,7 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int | None = None) -> Balance:
 
 
 def _measured(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Complete trials with a drift, a ratio and an adversarial loss that trains the generator."""
+    """Complete trials with a ratio and a drift that says something about the balance."""
     notes: list[str] = []
     for name in ("adversarial_drift", "parameter_ratio"):
         if name not in trials:
@@ -169,13 +163,21 @@ def _measured(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     complete = trials[trials["state"] == "complete"]
     usable = complete["adversarial_drift"].notna() & (complete["parameter_ratio"] > 0)
     if "adversarial_factor" in complete:
-        idle = complete["adversarial_factor"] == 0
-        if idle.any():
+        unused = complete["adversarial_factor"] == 0
+        if unused.any():
             notes.append(
-                f"{_count(int(idle.sum()), 'trial')} with adversarial factor 0 left out: the "
+                f"{_count(int(unused.sum()), 'trial')} with adversarial factor 0 left out: the "
                 f"generator does not follow the adversarial loss"
             )
-        usable &= ~idle
+        usable &= ~unused
+    for verdict, trend in UNJUDGED_TRENDS.items():
+        unjudged = usable & (complete["adversarial_trend"] == trend)
+        if unjudged.any():
+            notes.append(
+                f"{int(unjudged.sum())} of {_count(int(usable.sum()), 'trial')} left out because "
+                f"the discriminator {verdict}: there a level loss is no sign of balance"
+            )
+        usable &= ~unjudged
     return complete[usable], notes
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.statistics.balance import balance_of
+from analysis.stored_run.columns import UNJUDGED_TRENDS
 from analysis.stored_run.run import open_run
 from tests.analysis.fabricate import Plan, fabricate_run
 from tests.analysis.planted import planted_run
@@ -82,6 +83,27 @@ def test_two_image_sizes_are_not_mixed(tmp_path: Path) -> None:
     assert mixed.image_size == 64
     assert mixed.crossing.ratio == alone.crossing.ratio
     assert "trials of 2 image sizes: only 64 px is used (left out 32 px: 12)" in mixed.notes[0]
+
+
+@pytest.mark.parametrize(("verdict", "trend"), list(UNJUDGED_TRENDS.items()))
+def test_a_level_loss_without_a_judge_is_no_balance(
+    tmp_path: Path, verdict: str, trend: str
+) -> None:
+    """Trials of one ratio whose loss is level for want of a judge must not move the balance."""
+    trials = trials_of(tmp_path, small(40, failed=0, pruned=0, running=0))
+    others = trials.iloc[:12].assign(
+        trial_id=[f"x{i}" for i in range(12)],
+        configuration_id=[f"x{i}" for i in range(12)],
+        parameter_ratio=4.0,
+        adversarial_drift=0.0,
+    )
+    judged = others.assign(adversarial_trend="stagnant")
+    unjudged = others.assign(adversarial_trend=trend)
+    alone = balance_of(trials).crossing
+    assert balance_of(pd.concat([trials, judged])).crossing.ratio != alone.ratio
+    balance = balance_of(pd.concat([trials, unjudged]))
+    assert balance.crossing.ratio == alone.ratio
+    assert f"12 of 52 trials left out because the discriminator {verdict}" in balance.notes[0]
 
 
 def test_trials_without_an_adversarial_share_are_left_out(tmp_path: Path) -> None:
