@@ -28,6 +28,8 @@ class Balance:
     """What a run says about the balance of its networks."""
 
     n_trials: int
+    #: trials that early stopping ended, which cannot count
+    n_pruned: int
     #: configurations (n, columns): the three ratios and the mean drift over their seeds
     configurations: pd.DataFrame
     image_size: int | None
@@ -44,6 +46,14 @@ class Balance:
 
     def sentence(self) -> str:
         """The answer in words that a person can quote, beside the report's 0.8."""
+        return self._answer() + (
+            f" Early stopping ended {_count(self.n_pruned, 'more trial')}, whose drift is unknown: "
+            f"those that count were chosen for their colours."
+            if self.n_pruned
+            else ""
+        )
+
+    def _answer(self) -> str:
         crossing = self.crossing
         where = f"at {self.image_size} px" if self.image_size else "in this run"
         counts = f"{_count(crossing.n_configurations, 'configuration')}, "
@@ -118,6 +128,7 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int | None = None) -> Balance:
         trials: the table.
         n_draws: of the bootstraps (default: 1,000, fewer above 200 configurations).
     """
+    n_pruned = int((trials["state"] == "pruned").sum())
     trials, notes = _measured(trials)
     image_size = None
     if "image_size" in trials and trials["image_size"].notna().any():
@@ -146,6 +157,7 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int | None = None) -> Balance:
     whole = {name: values for name, values in ratios.items() if np.isfinite(values).all()}
     return Balance(
         n_trials=len(trials),
+        n_pruned=n_pruned,
         configurations=configurations,
         image_size=image_size,
         crossings=crossings,

@@ -12,7 +12,7 @@ from analysis.statistics.balance import balance_of
 from analysis.stored_run.columns import UNJUDGED_TRENDS
 from analysis.stored_run.run import open_run
 from tests.analysis.fabricate import Plan, fabricate_run
-from tests.analysis.planted import planted_run
+from tests.analysis.planted import SCENARIOS, planted_run
 
 
 def trials_of(tmp_path: Path, plan: Plan) -> pd.DataFrame:
@@ -37,6 +37,22 @@ def test_the_interval_covers_the_planted_ratio_of_most_runs() -> None:
             covered += 1
     # 90 % of 30 are 27; fewer than 23 come with probability 0.03 at 85 %.
     assert covered >= 23
+
+
+def test_noise_alone_determines_nothing() -> None:
+    """Without an effect of the ratio at most 5 % of the runs may name a balance."""
+    scenario = SCENARIOS["measured noise, no effect"]
+    runs = [planted_run(np.random.default_rng((11, seed)), scenario).trials for seed in range(60)]
+    determined = [balance_of(trials, n_draws=200).crossing.determined for trials in runs]
+    assert sum(determined) <= 3
+
+
+def test_the_sentence_says_what_early_stopping_hides(tmp_path: Path) -> None:
+    trials = trials_of(tmp_path, small(60, pruned=0.4, failed=0, running=0))
+    pruned = int((trials["state"] == "pruned").sum())
+    assert f"Early stopping ended {pruned} more trials" in balance_of(trials).sentence()
+    complete = trials[trials["state"] == "complete"]
+    assert "Early stopping" not in balance_of(complete).sentence()
 
 
 def test_the_sentence_stands_beside_the_reports_ratio(tmp_path: Path) -> None:
