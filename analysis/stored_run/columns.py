@@ -15,7 +15,10 @@ from models.metrics.names import METRIC_GOALS, METRICS
 STATES = ("complete", "pruned", "failed", "running")
 #: states of trials that ended well enough to have a result: a pruned one that of its best epoch
 ENDED = ("complete", "pruned")
-TRENDS = ("stagnant", "unclear", "rising", "falling")
+#: trend of a trial whose discriminator no longer judges, by the discriminator's verdict: its loss
+#: says nothing about the balance of the pair
+UNJUDGED_TRENDS = {"gave up": "idle", "always wins": "overpowered"}
+TRENDS = ("stagnant", "unclear", "rising", "falling", *UNJUDGED_TRENDS.values())
 
 LEADERBOARD_COLUMNS = (
     "rank",
@@ -52,6 +55,7 @@ TEXT_COLUMNS = (
     "configuration_id",
     "adversarial_trend",
     "discriminator_verdict",
+    "best",
     "why",
 )
 
@@ -72,6 +76,7 @@ INTEGER_COLUMNS = (
     "best_epoch",
     "seed",
     "repeats",
+    "repeats_feasible",
 )
 
 FLOAT_COLUMNS = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +13,7 @@ import tifffile
 from PIL import ExifTags, Image
 
 from data_pipeline.decode.photo import PhotoError
+from data_pipeline.durable import replacing
 from data_pipeline.errors import InputError
 from models.colorize.opened_photo import Photo
 
@@ -40,20 +39,15 @@ def save_photo(
 ) -> list[str]:
     """Write a coloured photo to `path`, whole or not at all; see `encode_photo`.
 
-    Folders above it are made. A file that exists is replaced only when the new one is complete.
+    Folders above it are made. A file that exists is replaced only when the new one is complete, and
+    durable: a later run takes it for done.
     """
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            notes = encode_photo(file, pixels, photo, format_name)
-        temporary.replace(path)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            return encode_photo(file, pixels, photo, format_name)
     except OSError as error:
         raise PhotoError(f"cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    return notes
 
 
 def encode_photo(

@@ -16,6 +16,7 @@ from data_pipeline.errors import InputError
 from data_pipeline.sources.by_name import is_folder
 from data_pipeline.split import split_by_content
 from models.bundle.store import check_target, write_bundle
+from models.file_names import BEST, SAMPLES
 from models.metrics.names import METRICS
 from models.metrics.validation import grey_baseline
 from models.networks.complexity import network_sizes
@@ -83,7 +84,7 @@ def export_trial(
             },
         }
         | _origin(run, settings, row),
-        samples_png=run.picture(trial_id, "samples.png"),
+        samples_png=run.picture(trial_id, SAMPLES),
         force=force,
     )
     return trial_id
@@ -100,7 +101,7 @@ def _data(run: Run, name: str | None) -> dict[str, Any]:
 
 def _load_generator(run: Run, trial_id: str) -> tuple[dict[str, Any], TrainingSettings, Generator]:
     """The best epoch of a trial; InputError for whatever else a stranger may have put there."""
-    name = f"trials/{trial_id}/best.pt"
+    name = f"trials/{trial_id}/{BEST}"
     where = f"{run.folder.location}/{name}"
     content = run.folder.read(name)
     if content is None:
