@@ -14,14 +14,15 @@ from analysis.report.figures.overlay import TrialCurve
 from analysis.statistics.balance import RATIO_NAMES, Balance, ratio_words
 from analysis.statistics.change_point import Flattening
 from analysis.statistics.discriminator_health import DiscriminatorHealth
-from analysis.stored_run.columns import METRIC_GOALS, STATES, Goal, badness
+from analysis.stored_run.columns import STATES, badness
 from analysis.stored_run.run import Run
+from models.metrics.names import METRIC_GOALS, Goal
 
 #: how the values of a column run when its best come first: `other` is neither up nor down
 Direction = Literal["ascending", "descending", "other"]
 _DIRECTIONS: dict[Goal, Direction] = {
-    "minimise": "ascending",
-    "maximise": "descending",
+    "minimize": "ascending",
+    "maximize": "descending",
     "zero": "other",
     "one": "other",
 }
@@ -91,7 +92,7 @@ def leaderboard_columns(board: pd.DataFrame, objective: str) -> list[Column]:
         if name == "adversarial_trend":
             pairs = zip(board["state"], values, strict=True)
             values = [trend if state == "complete" else state for state, trend in pairs]
-        goal = METRIC_GOALS.get(name.removeprefix("test_"), "minimise")
+        goal = METRIC_GOALS.get(name.removeprefix("test_"), "minimize")
         ordered = values if not spec else badness(name.removeprefix("test_"), values).tolist()
         columns.append(
             Column(
