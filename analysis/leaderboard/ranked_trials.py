@@ -62,9 +62,7 @@ def build_leaderboard(
     for name in LEADERBOARD_COLUMNS:
         if name not in board:
             board[name] = np.nan
-    chosen = winners(board, run.objective)
-    marks = [", ".join(chosen.marks(trial_id)) or None for trial_id in board["trial_id"]]
-    board["best"] = pd.Series(marks, index=board.index, dtype="str")
+    board["best"] = board["trial_id"].map(winners(board, run.objective).labels).astype("str")
     extras = [name for name in board.columns if name not in LEADERBOARD_COLUMNS]
     extras.sort(key=lambda name: _FIRST_EXTRAS.index(name) if name in _FIRST_EXTRAS else 99)
     board = board[[*LEADERBOARD_COLUMNS, *extras]]

@@ -28,10 +28,15 @@ class Winners:
     #: one line that names both and says why they differ
     why: str
 
-    def marks(self, trial_id: str) -> list[str]:
-        """What a trial is: "best colours", "best balance", both or neither."""
-        named = ((BEST_COLOURS, self.best_colours), (BEST_BALANCE, self.best_balance))
-        return [mark for mark, winner in named if winner == trial_id]
+    @property
+    def labels(self) -> dict[str, str]:
+        """What each winner is, by its identifier: "best colours", "best balance" or both."""
+        named = ((self.best_colours, BEST_COLOURS), (self.best_balance, BEST_BALANCE))
+        trials = dict.fromkeys(trial for trial, _ in named if trial is not None)
+        return {
+            trial: ", ".join(label for winner, label in named if winner == trial)
+            for trial in trials
+        }
 
 
 def winners(board: pd.DataFrame, objective: str) -> Winners:

@@ -40,7 +40,7 @@ def save_photo(
     """Write a coloured photo to `path`, whole or not at all; see `encode_photo`.
 
     Folders above it are made. A file that exists is replaced only when the new one is complete, and
-    durable: a later run takes it for done.
+    durable: a later run takes it for done. Raises PhotoError when that fails.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

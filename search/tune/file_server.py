@@ -7,7 +7,6 @@ each, are accepted.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -16,7 +15,9 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from data_pipeline.durable import remove_leftovers, replace_file
 from data_pipeline.errors import InputError
+from models.file_names import ERROR, OF_TRAINING, ORIGINALS, SAMPLES
 from search.run.storage_errors import describe
 from search.tune.cache_transfer import Manifest, describe_cache, read_chunk
 from search.tune.cluster.compatibility import own_versions
@@ -24,17 +25,13 @@ from search.tune.cluster.compatibility import own_versions
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
 
-#: what a trial may send, in the order in which it is sent, and how large it may be. The checkpoint
-#: comes after what belongs to it: a trial that goes on from it finds the rest.
+#: what a trial may send, in the order in which it is sent, and how many bytes it may have
 FILES = {
-    "best.pt": 2**31,
-    "samples.png": 2**26,
-    "originals.png": 2**26,
-    "checkpoint.pt": 2**31,
-    "error.txt": 2**20,
+    **dict.fromkeys(OF_TRAINING, 2**31),
+    SAMPLES: 2**26,
+    ORIGINALS: 2**26,
+    ERROR: 2**20,
 }
-#: what a trial resumes from on another machine
-RESUMED_FROM = tuple(name for name in FILES if name != "error.txt")
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -115,9 +112,8 @@ class FileServer:
         """
         folder = self._folder(trial_id)
         self._owners[trial_id] = owner
-        for leftover in folder.glob("*.tmp"):  # of a server that was killed while it wrote
-            leftover.unlink(missing_ok=True)
-        return [name for name in RESUMED_FROM if (folder / name).is_file()]
+        remove_leftovers(folder)  # of a server that was killed while it wrote
+        return [name for name in OF_TRAINING if (folder / name).is_file()]
 
     @_or_halt
     def read(self, trial_id: str, name: str) -> bytes:
@@ -135,15 +131,7 @@ class FileServer:
             raise ValueError(f"{name} must have at most {FILES[name]} bytes, not {len(content)}")
         if self._owners.setdefault(trial_id, owner) != owner:
             raise ValueError(f"trial {trial_id} goes on elsewhere: its files are not taken here")
-        temporary = path.with_name(f"{name}.{secrets.token_hex(4)}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_file(path, content)
 
     def _folder(self, trial_id: str) -> Path:
         if not re.fullmatch(r"[0-9]{4,12}", trial_id):

@@ -29,7 +29,7 @@ def join(address: str, *, device: str, environment: Mapping[str, str]) -> None:
     """Connect to the cluster at `address` (`auto` or HOST:PORT) and check all its machines.
 
     Raises InputError when no cluster answers within seconds, when versions differ between its
-    machines and this one, or when it lacks the asked device.
+    machines and this one, or when it lacks the asked device; then Ray may be connected already.
     """
     host, port = find(address)
     check_answer(host, port)
@@ -49,14 +49,10 @@ def join(address: str, *, device: str, environment: Mapping[str, str]) -> None:
             )
         except (ConnectionError, RuntimeError, RayError) as error:
             raise _refused(where, error) from error
-    try:
-        machines = ask_machines()
-        check_versions(own_versions(), machines)
-        if device in ("cuda", "mps"):
-            check_device(device, ask_devices(), machines=len(machines))
-    except BaseException:
-        ray.shutdown()
-        raise
+    machines = ask_machines()
+    check_versions(own_versions(), machines)
+    if device in ("cuda", "mps"):
+        check_device(device, ask_devices(), machines=len(machines))
 
 
 def _greet(address: str, where: str) -> None:
