@@ -161,7 +161,7 @@ def _how_to_use(config: Mapping[str, Any]) -> list[str]:
         'Image.fromarray(rgb).save("coloured.png")',
         "```",
         "",
-        "Without torch (`pip install onnxruntime pillow scikit-image`):",
+        "Without torch, by onnxruntime:",
         "",
         "```python",
         "import numpy as np",
