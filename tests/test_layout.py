@@ -200,14 +200,13 @@ def test_photos_and_networks_need_neither_ray_nor_optuna(tmp_path: Path) -> None
     assert not {"analysis", "search"} & set(report["loaded"])
 
 
-<<<<<<< HEAD
 def test_the_public_door_opens_without_ray_and_torch(tmp_path: Path) -> None:
     report = import_all("chromatune", tmp_path, without=set())
     assert not {"ray", "torch", "torchvision", "analysis", "models"} & set(report["loaded"])
-=======
+
+
 def test_torch_and_torchvision_fit_together() -> None:
     # Some builds of torch have no torchvision that fits; its operators then do not exist.
     boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
     kept = torchvision.ops.nms(boxes, torch.tensor([0.5, 0.9, 0.1]), iou_threshold=0.5)
     assert kept.tolist() == [1, 2]
->>>>>>> parent of 446790d (torchvision is no dependency any more, and scikit-image one of the tests alone)
