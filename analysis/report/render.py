@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,11 @@ from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Weights
 from analysis.optuna_view.in_memory_study import searched_parameters, study_of
 from analysis.report.figures.contour import contour_figure, contour_infos
 from analysis.report.figures.losses import loss_infos, overlay_figure, overlay_info
-from analysis.report.figures.parallel_coordinates import AXIS_WIDTH_PIXELS, parallel_figure, parallel_info
+from analysis.report.figures.parallel_coordinates import (
+    AXIS_WIDTH_PIXELS,
+    parallel_figure,
+    parallel_info,
+)
 from analysis.report.figures.pareto import pareto_figure, pareto_info
 from analysis.report.figures.ratio_drift import ratio_drift_figure, ratio_drift_info
 from analysis.report.figures.search_history import (
@@ -41,6 +44,7 @@ from analysis.report.tables import (
 from analysis.statistics.balance import balance_of
 from analysis.stored_run.columns import ENDED
 from analysis.stored_run.run import Run
+from data_pipeline.durable import replace_file
 
 N_PICTURES = 6
 
@@ -54,19 +58,14 @@ def write_report(
 ) -> Path:
     """Write the report of a run, finished or not, to `out` and return its path.
 
-    The file appears whole or not at all: it is written under a temporary name and renamed.
+    The file appears whole or not at all; it is not synced, for it is soon written again.
 
     Raises:
         RunFolderError: the target ratio or a weight is out of range, or a file cannot be read.
     """
     page = render_report(run, target_ratio=target_ratio, weights=weights)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(out, page.encode(), durable=False)
     return out
 
 
@@ -97,7 +96,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
     }
     shown = board.loc[board["state"].isin(ENDED), "trial_id"].tolist()
     environment = Environment(
-        loader=PackageLoader("analysis", "page"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("analysis.report", "page"), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("report.html").render(
         run=run,

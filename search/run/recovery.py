@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import optuna
 from optuna.trial import Trial
 
-from models.metrics.objective import METRICS
+from models.metrics.names import METRICS
 from models.training.report import EpochReport
 from search.config import SearchConfig
 from search.run.directory import RunFolder, append_rows, cut_rows, read_rows, utc_now, write_json
