@@ -12,28 +12,15 @@ from typing import Any, Self
 
 from models.training.report import EpochReport
 from models.training.settings import TrainingSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileServerAddress:
-    """Where trials on other machines of a cluster reach the driver's files."""
-
-    #: name of the actor
-    name: str
-    #: Ray's identifier of its machine
-    node: str
-    #: versions of packages, which those of the other machines must be
-    versions: dict[str, str | None]
+from search.tune.file_server import FileServerAddress
+from search.tune.trial_directory import RunFiles
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialJob:
     """What all trials of a search have in common."""
 
-    #: absolute path of the run's `trials/` on the driver's machine
-    trials_folder: str
-    #: absolute paths of the photo caches there, by image size in pixels
-    caches: dict[int, str]
+    files: RunFiles
     validation_fraction: float
     max_validation_photos: int
     max_epochs: int
@@ -43,8 +30,6 @@ class TrialJob:
     device: str
     #: of a trial, at most
     threads: int
-    #: None outside clusters
-    file_server: FileServerAddress | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +44,11 @@ class TrialStart:
 
     def to_config(self) -> dict[str, Any]:
         """Return Tune's configuration of the trial."""
+        job = asdict(self.job)
+        # Tune makes names of the keys: they must be texts.
+        job["files"]["caches"] = {str(size): path for size, path in self.job.files.caches.items()}
         return {
-            "job": {
-                **asdict(self.job),
-                "caches": {str(size): path for size, path in self.job.caches.items()},
-            },
+            "job": job,
             "trial_id": self.trial_id,
             "settings": self.settings.to_dict(),
             "reported_epoch": self.reported_epoch,
@@ -72,12 +57,12 @@ class TrialStart:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Read what `to_config` returned; raises InputError for settings that are not valid."""
-        job = dict(config["job"])
-        job["caches"] = {int(size): path for size, path in job["caches"].items()}
-        if job["file_server"] is not None:
-            job["file_server"] = FileServerAddress(**job["file_server"])
+        files = dict(config["job"]["files"])
+        files["caches"] = {int(size): path for size, path in files["caches"].items()}
+        if files["server"] is not None:
+            files["server"] = FileServerAddress(**files["server"])
         return cls(
-            job=TrialJob(**job),
+            job=TrialJob(**{**config["job"], "files": RunFiles(**files)}),
             trial_id=config["trial_id"],
             settings=TrainingSettings.from_dict(config["settings"]),
             reported_epoch=config["reported_epoch"],

@@ -92,7 +92,8 @@ class ColorizerTrainable(tune.Trainable):
             return SearchHalted(str(error))
         except OSError as error:
             if self._directory is not None:
-                return self._directory.message_for(error)
+                failure = self._directory.explain(error)
+                return (SearchHalted if failure.halts else TrialFailed)(failure.reason)
             # Not even a folder to work in.
             return TrialFailed(f"{type(error).__name__}: {_first_line(error)}")
         except Exception as error:
@@ -113,7 +114,7 @@ class ColorizerTrainable(tune.Trainable):
     def _open_directory(self) -> TrialDirectory:
         if self._directory is None:
             start = self._parsed_start()
-            self._directory = find_trial_directory(start.job, start.trial_id)
+            self._directory = find_trial_directory(start.job.files, start.trial_id)
         return self._directory
 
     def _parsed_start(self) -> TrialStart:

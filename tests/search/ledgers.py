@@ -14,6 +14,7 @@ from search.space import SearchSpace
 from search.study.creation import open_study
 from search.tune.messages import TrialJob
 from search.tune.searcher import TuneBridge
+from search.tune.trial_directory import RunFiles
 
 EPOCHS = 3
 WINDOWS = 2
@@ -64,8 +65,7 @@ def make_report(
 def make_job(folder: Path, **changes: Any) -> TrialJob:
     """What the driver would tell the trials of a search in `folder`, on this machine alone."""
     values: dict[str, Any] = {
-        "trials_folder": str(folder),
-        "caches": {128: str(folder / "absent")},
+        "files": RunFiles(trials=str(folder), caches={128: str(folder / "absent")}),
         "validation_fraction": 0.1,
         "max_validation_photos": 12,
         "max_epochs": EPOCHS,

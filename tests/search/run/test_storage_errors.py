@@ -27,16 +27,12 @@ from search.run.ledger import Ledger
 from search.run.photos import prepare_photos, reopen_photos
 from search.run.storage_errors import describe, halts
 from search.study.creation import open_study
-from search.tune.cluster import own_versions
-from search.tune.messages import (
-    FileServerAddress,
-    SearchHalted,
-    TrialFailed,
-    TrialStart,
-    to_result,
-)
+from search.tune.cluster.compatibility import own_versions
+from search.tune.file_server import FileServerAddress
+from search.tune.messages import SearchHalted, TrialFailed, TrialStart, to_result
 from search.tune.searcher import LedgerSearcher, LedgerStopper
 from search.tune.trainable import ColorizerTrainable
+from search.tune.trial_directory import RunFiles
 from tests.search.driving import PATIENCE_SEC, SEARCH, check, ended, finish, start, wait_for_rows
 from tests.search.ledgers import make_bridge, make_job
 
@@ -197,7 +193,8 @@ def test_a_lost_cache_halts_and_a_broken_trial_only_fails(tmp_path: Path) -> Non
 def test_a_machine_of_other_versions_halts_instead_of_using_up_the_trials(tmp_path: Path) -> None:
     versions = {**own_versions(), "torch": "2.9.1"}
     server = FileServerAddress(name="x", node="y", versions=versions)
-    result = _trainable(_start(tmp_path, file_server=server)).step()
+    files = RunFiles(trials=str(tmp_path), caches={}, server=server)
+    result = _trainable(_start(tmp_path, files=files)).step()
     assert result["done"]
     assert f"{socket.gethostname()} has torch 2." in result["halted"]
     assert "(here 2.9.1)" in result["halted"]
@@ -279,7 +276,7 @@ def test_status_is_kept_when_it_cannot_be_written(
     def full(*_: Any, **__: Any) -> None:
         raise FULL
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     run.note_status("failed")
     monkeypatch.undo()
     assert read_json(run.path / "run.json")["status"] == "running"

@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.storages import InMemoryStorage
 from optuna.storages.journal import JournalFileBackend
@@ -94,6 +94,7 @@ def test_a_trial_is_synced_to_the_disk_a_few_times(
 _STATES = (None, (TrialState.WAITING,), (TrialState.RUNNING, TrialState.COMPLETE))
 
 
+@settings(deadline=None)
 @given(
     steps=st.lists(
         st.tuples(

@@ -15,10 +15,8 @@ from data_pipeline.errors import InputError
 from data_pipeline.sources.by_name import open_source
 from search.tune import cache_transfer, file_server
 from search.tune.cache_transfer import Manifest, bring_cache, describe_cache, read_chunk
-from search.tune.file_server import FILES, FileServer, Halt
-from search.tune.messages import SearchHalted, TrialFailed
-from search.tune.trial_directory import RemoteTrialDirectory, TrialDirectory
-from tests.search.ledgers import make_job
+from search.tune.file_server import FILES, FileServer, FileServerAddress, Halt, ServedCache
+from search.tune.trial_directory import RemoteTrialDirectory, RunFiles, TrialDirectory
 
 CHUNK = 10_000
 
@@ -124,7 +122,9 @@ def test_a_full_disk_leaves_nothing_half(
 def server(source: Path, tmp_path: Path) -> FileServer:
     (tmp_path / "trials" / "0000").mkdir(parents=True)
     manifest = describe_cache(source)
-    return FileServer(str(tmp_path / "trials"), {32: (str(source), manifest)})
+    return FileServer(
+        str(tmp_path / "trials"), {32: ServedCache(path=str(source), manifest=manifest)}
+    )
 
 
 def test_a_cache_that_changes_under_a_search_halts_it(server: FileServer, source: Path) -> None:
@@ -201,11 +201,12 @@ def test_a_full_disk_of_the_driver_halts(
 
 def test_a_full_disk_of_another_machine_ends_the_trial_only(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
-    job = make_job(tmp_path)
-    place = RemoteTrialDirectory(job, "0000")
-    message = place.message_for(full)
-    place.close()
-    assert not place.folder.exists()
-    assert isinstance(message, TrialFailed)
-    assert "TMPDIR" in message.reason
-    assert isinstance(TrialDirectory(job, "0000").message_for(full), SearchHalted)
+    server = FileServerAddress(name="x", node="y", versions={})
+    files = RunFiles(trials=str(tmp_path), caches={}, server=server)
+    directory = RemoteTrialDirectory(files, "0000")
+    failure = directory.explain(full)
+    directory.close()
+    assert not directory.folder.exists()
+    assert "TMPDIR" in failure.reason
+    assert not failure.halts
+    assert TrialDirectory(files, "0000").explain(full).halts
