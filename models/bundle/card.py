@@ -14,7 +14,7 @@ import yaml
 from models.networks.complexity import generator_parameters
 
 CARD_NAME = "README.md"
-SAMPLES_NAME = SAMPLES
+SAMPLES_NAME = "samples.png"
 
 #: what each validation metric says, in the order of the card's table
 METRIC_MEANINGS = {

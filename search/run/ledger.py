@@ -16,7 +16,9 @@ from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.distributions import BaseDistribution
 from optuna.trial import Trial, TrialState
 
+from data_pipeline.durable import make_folder
 from data_pipeline.errors import InputError
+from models.file_names import PARAMETERS, SAMPLES
 from models.training.trial import drop_optimizers
 from search.config import SearchConfig
 from search.run.directory import RunFolder, append_rows, utc_now, write_json
@@ -215,8 +217,8 @@ class Ledger:
                 suggest(trial, name, distribution)
         opened = self.opened(trial, trial.params, started_at=utc_now())
         folder = self.run.trial_folder(opened.trial_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "parameters.json", opened.settings.to_dict())
+        make_folder(folder)
+        write_json(folder / PARAMETERS, opened.settings.to_dict())
         append_rows(self.rows_path, [started_row(opened, self.config)])
         return opened
 
@@ -275,7 +277,7 @@ class Ledger:
         self.study.tell(trial, values, state=_TELL[state])
 
     def _attach_samples(self, opened: OpenTrial) -> None:
-        samples = self.run.trial_folder(opened.trial_id) / "samples.png"
+        samples = self.run.trial_folder(opened.trial_id) / SAMPLES
         # A trial that was killed while its end was told has its grid already.
         if samples.exists() and not get_all_artifact_meta(opened.trial):
             upload_artifact(

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import Trial
 
+from data_pipeline.durable import make_folder
+from models.file_names import PARAMETERS
 from models.metrics.objective import METRICS
 from search.run.directory import append_rows, cut_rows, read_rows, utc_now, write_json
 from search.run.ended_trials import EndedTrial
+from search.run.lost_rows import end_from_study
 from search.run.trial_files import take_up_rows
-from search.run.trial_rows import OpenTrial, started_row
+from search.run.trial_rows import OpenTrial, TrialRecord, started_row
 from search.study.creation import ASKED, suggest, trial_id_of
 from search.study.sampler import sampler_for
 
@@ -28,6 +31,9 @@ def recover(ledger: Ledger) -> list[OpenTrial]:
     for frozen in ledger.study.get_trials(deepcopy=False, states=ASKED):
         trial_id = trial_id_of(frozen.number)
         row = rows.get(trial_id)
+        if frozen.state.is_finished() and (row is None or row["state"] == "running"):
+            row = _end_of(ledger, frozen, row)
+            append_rows(ledger.rows_path, [row])
         if row and row["state"] != "running":
             ledger.ended.add(_ended_from(ledger, row))
         if not frozen.state.is_finished():
@@ -55,8 +61,8 @@ def _take_up(
     opened = ledger.opened(trial, trial.params, started_at=started_at)
     opened.told_epoch = frozen.last_step or 0
     folder = ledger.run.trial_folder(opened.trial_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "parameters.json", opened.settings.to_dict())
+    make_folder(folder)
+    write_json(folder / PARAMETERS, opened.settings.to_dict())
     if row is None:
         append_rows(ledger.rows_path, [started_row(opened, ledger.config)])
     opened.windows, validations = take_up_rows(folder)
@@ -65,6 +71,20 @@ def _take_up(
         opened.reported_epoch = validations[-1]["epoch"]
         opened.report = _report_from(ledger, validations)
     return opened
+
+
+def _end_of(
+    ledger: Ledger, frozen: optuna.trial.FrozenTrial, row: dict[str, Any] | None
+) -> dict[str, Any]:
+    trial_id = trial_id_of(frozen.number)
+    seed = (ledger.config.seed * 7919 + frozen.number) % 2**31
+    record = TrialRecord(
+        trial_id=trial_id,
+        settings=ledger.space.settings(frozen.params, seed=seed),
+        started_at=row["started_at"] if row else utc_now(),
+        repeat_of=frozen.user_attrs.get("repeat_of"),
+    )
+    return end_from_study(frozen, record, ledger.config, ledger.run.trial_folder(trial_id))
 
 
 def _report_from(ledger: Ledger, validations: list[dict[str, Any]]) -> dict[str, Any]:

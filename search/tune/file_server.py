@@ -7,7 +7,6 @@ have, and of a bounded size, pass.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -16,7 +15,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from data_pipeline.durable import remove_leftovers, replace_file
 from data_pipeline.errors import InputError
+from models.file_names import BEST, CHECKPOINT, ERROR, ORIGINALS, SAMPLES
 from search.run.storage_errors import describe
 from search.tune.cache_transfer import Manifest, describe_cache, read_chunk
 from search.tune.cluster import own_versions
@@ -24,14 +25,14 @@ from search.tune.cluster import own_versions
 #: what a trial may send, in the order in which it is sent, and how large it may be. The checkpoint
 #: comes after what belongs to it: a trial that goes on from it finds the rest.
 FILES = {
-    "best.pt": 2**31,
-    "samples.png": 2**26,
-    "originals.png": 2**26,
-    "checkpoint.pt": 2**31,
-    "error.txt": 2**20,
+    BEST: 2**31,
+    SAMPLES: 2**26,
+    ORIGINALS: 2**26,
+    CHECKPOINT: 2**31,
+    ERROR: 2**20,
 }
 #: what a trial needs to go on elsewhere
-TAKEN_UP = tuple(name for name in FILES if name != "error.txt")
+TAKEN_UP = tuple(name for name in FILES if name != ERROR)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -87,8 +88,7 @@ class FileServer:
         """
         folder = self._folder(trial_id)
         self._owners[trial_id] = owner
-        for leftover in folder.glob("*.tmp"):  # of a keeper that was killed while it wrote
-            leftover.unlink(missing_ok=True)
+        remove_leftovers(folder)
         return [name for name in TAKEN_UP if (folder / name).is_file()]
 
     @_or_halt
@@ -98,7 +98,7 @@ class FileServer:
 
     @_or_halt
     def write(self, trial_id: str, owner: str, name: str, content: bytes) -> None:
-        """Put a file into the folder of a trial, whole or not at all.
+        """Put a file into the folder of a trial, whole or not at all; durable.
 
         Raises ValueError for names, sizes and senders that are not allowed.
         """
@@ -107,15 +107,7 @@ class FileServer:
             raise ValueError(f"{name} must have at most {FILES[name]} bytes, not {len(content)}")
         if self._owners.setdefault(trial_id, owner) != owner:
             raise ValueError(f"trial {trial_id} goes on elsewhere: its files are not taken here")
-        temporary = path.with_name(f"{name}.{secrets.token_hex(4)}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_file(path, content)
 
     def _folder(self, trial_id: str) -> Path:
         if not re.fullmatch(r"[0-9]{4,12}", trial_id):

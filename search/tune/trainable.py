@@ -19,8 +19,10 @@ import torch
 from ray import tune
 
 from data_pipeline.cache.build import PhotoCache, open_cache
+from data_pipeline.durable import replace_file
 from data_pipeline.errors import InputError
 from data_pipeline.split import Split, split_by_content
+from models.file_names import ERROR
 from models.metrics.objective import Guard, Objective
 from models.training.device import resolve_compute, usable_cores
 from models.training.loss_window import NonFiniteLossError
@@ -151,7 +153,7 @@ class ColorizerTrainable(tune.Trainable):
             text = traceback.format_exc()
             # Whatever hinders it, the reason itself is in the report.
             with suppress(Exception):
-                (self._place.folder / "error.txt").write_text(text, encoding="utf-8")
+                replace_file(self._place.folder / ERROR, text.encode())
                 self._place.deliver()
 
 

@@ -272,7 +272,7 @@ def test_status_is_kept_when_it_cannot_be_written(
     def full(*_: Any, **__: Any) -> None:
         raise FULL
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     run.note_status("failed")
     monkeypatch.undo()
     assert read_json(run.path / "run.json")["status"] == "running"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ from data_pipeline.cache.build import build_cache
 from data_pipeline.cache.reader import PIXELS, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.sources.by_name import open_source
-from search.tune import cache_transfer, file_server
+from search.tune import cache_transfer
 from search.tune.cache_transfer import Manifest, bring_cache, describe_cache, read_chunk
 from search.tune.file_server import FILES, FileServer, Halt
 from search.tune.trial_directory import RemoteTrialDirectory, TrialDirectory
@@ -189,7 +190,7 @@ def test_a_full_disk_of_the_driver_halts(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(file_server.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     answer = server.write("0000", "a", "checkpoint.pt", b"new")
     assert isinstance(answer, Halt)
     assert "the disk of the run folder is full" in answer.reason
