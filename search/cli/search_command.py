@@ -183,16 +183,14 @@ def _run_trials(
 ) -> int:
     from search.run.ledger import Ledger
     from search.run.storage_errors import SearchHaltedError, describe, halts
-    from search.study.creation import enqueue_points, open_study
+    from search.study.creation import open_study
     from search.tune.driver import resume_command, run_search
 
     go_on = resume_command(run_folder.path, arguments.address)
     try:
         run_folder.configure(config.to_dict(), photos.summary)
         run_folder.set_status("running")
-        study = open_study(run_folder, config)
-        enqueue_points(study, config)
-        ledger = Ledger(run_folder, study, config)
+        ledger = Ledger(run_folder, open_study(run_folder, config), config)
         run_search(run_folder, config, ledger, photos, address=arguments.address, progress=progress)
         run_folder.set_status("finished")
     except KeyboardInterrupt:

@@ -241,6 +241,8 @@ def _tune(
     except OSError as error:
         # Tune's own files lie in the run's folder too.
         raise SearchHaltedError(describe(error)) from error
+    # The processes of the trials have ended: nothing is written to their folders any more.
+    desk.finish_all()
     if desk.halted:
         raise SearchHaltedError(desk.halted)
 
