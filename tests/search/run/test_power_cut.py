@@ -20,7 +20,7 @@ from search.config import EarlyStopping
 from search.run.directory import RunFolder, read_json, read_rows
 from search.run.ledger import Ledger
 from search.run.trial_rows import OpenTrial
-from search.study.creation import enqueue_points, open_study
+from search.study.creation import open_study
 from tests.search.ledgers import WINDOWS, make_config, make_report
 from tests.search.power_cut import Disk
 
@@ -94,7 +94,6 @@ class Session:
             run.configure(CONFIG.to_dict(), {"photos": 3})
             run.set_status("running")
             study = open_study(run, CONFIG)
-            enqueue_points(study, CONFIG)
             self._run_trials(Ledger(run, study, CONFIG), rng)
             run.set_status("finished")
         finally:
