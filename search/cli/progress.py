@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from search.run.ended_trials import EndedTrial
     from search.run.ledger import Ledger
     from search.run.trial_rows import OpenTrial
+    from search.tune.messages import EpochDone
     from search.tune.resources import Slots
 
 
@@ -71,18 +72,18 @@ class Progress:
             yield
         self._live = None
 
-    def on_start(self, opened: OpenTrial) -> None:
+    def on_start(self, trial: OpenTrial) -> None:
         """A trial was asked for."""
-        self._epochs[opened.trial_id] = opened.reported_epoch
+        self._epochs[trial.trial_id] = trial.reported_epoch
 
-    def on_report(self, trial_id: str, report: dict[str, Any]) -> None:
+    def on_epoch(self, trial_id: str, message: EpochDone) -> None:
         """A trial validated an epoch."""
-        if "epoch" in report:
-            self._epochs_done += max(0, report["epoch"] - self._epochs.get(trial_id, 0))
-            self._epochs[trial_id] = report["epoch"]
-        if "note" in report and not self._noted:
+        epoch = message.report.epoch
+        self._epochs_done += max(0, epoch - self._epochs.get(trial_id, 0))
+        self._epochs[trial_id] = epoch
+        if message.note and not self._noted:
             self._noted = True  # each process of a trial comes with the same
-            self.say(f"trial {trial_id}: {report['note']}")
+            self.say(f"trial {trial_id}: {message.note}")
 
     def on_end(self, ended: EndedTrial) -> None:
         """A trial ended: one line, kept."""

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -235,7 +236,7 @@ def _train(
     return 0
 
 
-def _ended(row: dict[str, Any], config: SearchConfig) -> str:
+def _ended(row: Mapping[str, Any], config: SearchConfig) -> str:
     guard = "" if row["feasible"] else " (breaks a guard)"
     return (
         f"{row['reason'] or 'done'}: {row['epochs']} of {config.max_epochs} epochs; best "

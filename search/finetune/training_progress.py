@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.live import Live
 from rich.text import Text
 
+from models.training.report import EpochReport, LossRow
 from models.training.trial import TrialTraining
 from search.cli.progress import Progress, duration
 
@@ -23,7 +23,7 @@ class TrainProgress:
         #: (epochs, clock in seconds) when the context was entered and at the last window
         self._begun = self._reached = (0.0, 0.0)
         self._seconds = 0.0
-        self._window: dict[str, Any] | None = None
+        self._window: LossRow | None = None
 
     @contextmanager
     def epochs(self, trial: TrialTraining) -> Iterator[None]:
@@ -37,27 +37,27 @@ class TrainProgress:
         with Live(get_renderable=self._line, console=console, refresh_per_second=4, transient=True):
             yield
 
-    def on_window(self, window: dict[str, Any]) -> None:
+    def on_window(self, window: LossRow) -> None:
         """Some training steps were done; `window` is their row of losses."""
         self._window = window
-        self._reached = (window["epoch"], time.monotonic())
+        self._reached = (window["epoch"] or 0.0, time.monotonic())
 
-    def on_epoch(self, report: dict[str, Any]) -> None:
+    def on_epoch(self, report: EpochReport) -> None:
         """An epoch was trained and validated: one line, kept."""
         assert self._trial is not None
         metric = self._trial.objective.metric
-        seconds, self._seconds = report["seconds"] - self._seconds, report["seconds"]
+        seconds, self._seconds = report.seconds - self._seconds, report.seconds
         losses = [
             f"{name} {value:.4g}"
             for name in ("reconstruction", "adversarial")
-            if (value := report["windows"][-1].get(f"{name}_ema")) is not None
+            if (value := report.windows[-1].get(f"{name}_ema")) is not None
         ]
-        notes = "" if report["feasible"] else "  (breaks a guard)"
-        if report["best_epoch"] == report["epoch"]:
+        notes = "" if report.feasible else "  (breaks a guard)"
+        if report.best_epoch == report.epoch:
             notes += "  best so far"
         self._progress.say(
-            f"[{report['epoch']}/{self._trial.max_epochs}] {metric} "
-            f"{report['metrics'][metric]:.4g}  {'  '.join(losses)}  {seconds:.0f} s{notes}"
+            f"[{report.epoch}/{self._trial.max_epochs}] {metric} "
+            f"{report.metrics[metric]:.4g}  {'  '.join(losses)}  {seconds:.0f} s{notes}"
         )
 
     def _line(self) -> Text:
@@ -71,7 +71,7 @@ class TrainProgress:
                 parts.append(f"adversarial {window['adversarial_ema']:.4g}")
         if trial.best:
             metric = trial.objective.metric
-            parts.append(f"best {metric} {trial.best['metrics'][metric]:.4g}")
+            parts.append(f"best {metric} {trial.best.metrics[metric]:.4g}")
         epochs_before, began = self._begun
         if done > epochs_before:
             pace = (now - began) / (done - epochs_before)

@@ -24,6 +24,7 @@ from search.run.storage_errors import SearchHaltedError, describe
 from search.tune import cluster
 from search.tune.file_server import start_file_server
 from search.tune.head_watch import watch_head
+from search.tune.messages import FileServerAddress, TrialJob
 from search.tune.resources import Slots, plan_slots
 
 OBJECT_STORE_BYTES = 256 * 1024**2
@@ -84,15 +85,16 @@ def _run_on_ray(
         )
         if slots.note:
             progress.say(slots.note)
-        job = _job(run, config, photos, slots)
+        file_server: FileServerAddress | None = None
         with ExitStack() as stack:
             if address is not None:
                 # It ends with its last handle, which this function therefore holds.
-                _keeper, job["keeper"] = start_file_server(run.path / "trials", photos.caches)
+                _actor, file_server = start_file_server(run.path / "trials", photos.caches)
                 head: str = ray.get_runtime_context().gcs_address
                 go_on = resume_command(run.path, address)
                 stack.enter_context(watch_head(head, partial(_give_up, run, progress, go_on)))
             stack.enter_context(progress.trials(ledger, slots))
+            job = _job(run, config, photos, slots, file_server)
             _tune(run, config, ledger, job, slots, progress, trainable)
     finally:
         ray.shutdown()
@@ -157,27 +159,31 @@ def start_ray(address: str | None, device: str) -> None:
 
 
 def _job(
-    run: RunFolder, config: SearchConfig, photos: SearchPhotos, slots: Slots
-) -> dict[str, Any]:
-    """What all trials of a search have in common, in plain values."""
-    return {
-        "trials_folder": str((run.path / "trials").resolve()),
-        "caches": {str(size): str(path.resolve()) for size, path in photos.caches.items()},
-        "validation_fraction": config.validation_fraction,
-        "max_validation_photos": config.max_validation_photos,
-        "max_epochs": config.max_epochs,
-        "objective": config.objective,
-        "guards": list(config.guards),
-        "device": config.device,
-        "threads": slots.threads,
-    }
+    run: RunFolder,
+    config: SearchConfig,
+    photos: SearchPhotos,
+    slots: Slots,
+    file_server: FileServerAddress | None,
+) -> TrialJob:
+    return TrialJob(
+        trials_folder=str((run.path / "trials").resolve()),
+        caches={size: str(path.resolve()) for size, path in photos.caches.items()},
+        validation_fraction=config.validation_fraction,
+        max_validation_photos=config.max_validation_photos,
+        max_epochs=config.max_epochs,
+        objective=config.objective,
+        guards=config.guards,
+        device=config.device,
+        threads=slots.threads,
+        file_server=file_server,
+    )
 
 
 def _tune(
     run: RunFolder,
     config: SearchConfig,
     ledger: Ledger,
-    job: dict[str, Any],
+    job: TrialJob,
     slots: Slots,
     progress: Progress,
     trainable: type | None,
@@ -187,16 +193,15 @@ def _tune(
 
     from search.tune.searcher import LedgerSearcher, LedgerStopper, TuneBridge
     from search.tune.trainable import ColorizerTrainable
-    from search.tune.upkeep import ForgetNumbers, InOrder
 
     # What goes wrong is told in our words; Tune would add stack traces.
     level = logging.ERROR if os.environ.get("CHROMATUNE_TRACEBACK") else logging.CRITICAL
     for name in ("ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(level)
-    desk = TuneBridge(
+    bridge = TuneBridge(
         ledger,
         on_start=progress.on_start,
-        on_report=progress.on_report,
+        on_epoch=progress.on_epoch,
         on_end=progress.on_end,
     )
     started, budget = time.monotonic(), config.time_budget_sec
@@ -213,21 +218,20 @@ def _tune(
     tuner = tune.Tuner(
         tune.with_resources(trainable or ColorizerTrainable, tune.PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
-            search_alg=LedgerSearcher(desk, job),
-            scheduler=InOrder(),
-            # Until the searcher has finished: a trial whose process died is asked again.
+            search_alg=LedgerSearcher(bridge, job),
+            # Until the searcher has finished: a trial whose process died is started again.
             num_samples=-1,
             max_concurrent_trials=slots.concurrency,
             reuse_actors=True,
-            trial_dirname_creator=lambda trial: desk.trial_ids.get(trial.trial_id, "unknown"),
+            trial_dirname_creator=lambda trial: bridge.trial_ids.get(trial.trial_id, "unknown"),
         ),
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str((run.path / "ray").resolve()),
-            stop=LedgerStopper(desk, should_end),
-            callbacks=[TBXLoggerCallback(), ForgetNumbers()],  # type: ignore[no-untyped-call]
+            stop=LedgerStopper(bridge, should_end),
+            callbacks=[TBXLoggerCallback()],  # type: ignore[no-untyped-call]
             failure_config=tune.FailureConfig(max_failures=0),
-            # Trials write their own checkpoints, from which the ledger takes them up.
+            # Trials write their own checkpoints, from which they are continued.
             checkpoint_config=tune.CheckpointConfig(
                 checkpoint_frequency=0, checkpoint_at_end=False
             ),
@@ -242,9 +246,9 @@ def _tune(
         # Tune's own files lie in the run's folder too.
         raise SearchHaltedError(describe(error)) from error
     # The processes of the trials have ended: nothing is written to their folders any more.
-    desk.finish_all()
-    if desk.halted:
-        raise SearchHaltedError(desk.halted)
+    bridge.end_open_trials()
+    if bridge.halted:
+        raise SearchHaltedError(bridge.halted)
 
 
 def resume_command(run_path: Path, address: str | None = None) -> str:

@@ -143,9 +143,9 @@ def test_the_best_epoch_is_kept(
         state = {n: t.clone() for n, t in trial.training.generator.state_dict().items()}
         generators.append(state)
         pictures.append((tmp_path / "samples.png").read_bytes())
-        assert report["best_epoch"] == best_epoch
-        assert differences(report["best_metrics"], epochs[best_epoch - 1]) == []
-        assert report["feasible"] == Objective().feasible(epochs[epoch - 1])
+        assert report.best_epoch == best_epoch
+        assert differences(report.best_metrics, epochs[best_epoch - 1]) == []
+        assert report.feasible == Objective().feasible(epochs[epoch - 1])
         best = load_checkpoint(tmp_path / "best.pt")
         assert best["epoch"] == best_epoch
         assert differences(best["metrics"], epochs[best_epoch - 1]) == []
@@ -161,7 +161,7 @@ def test_a_loss_that_is_not_finite_leaves_earlier_checkpoints(
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with torch.no_grad():
         trial.training.pair.generator.inc[0].weight.fill_(math.nan)
-    with pytest.raises(NonFiniteLossError, match=rf"was nan at step {report['step'] + 1}$"):
+    with pytest.raises(NonFiniteLossError, match=rf"was nan at step {report.step + 1}$"):
         trial.run_epoch()
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert new_trial(tmp_path, photo_cache).training.epoch == 1
@@ -190,7 +190,7 @@ def test_fewer_photos_than_a_grid_has_places(tmp_path: Path, photo_cache: PhotoC
 def test_the_photos_themselves_are_not_needed(tmp_path: Path, photo_cache: PhotoCache) -> None:
     again = open_cache(photo_cache.path)
     settings = tiny_settings(adversarial_factor=0.0)
-    assert new_trial(tmp_path, again, settings=settings, max_epochs=1).run_epoch()["done"]
+    assert new_trial(tmp_path, again, settings=settings, max_epochs=1).run_epoch().done
 
 
 def test_a_batch_larger_than_the_training_set_is_refused(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,6 +16,7 @@ from data_pipeline import durable
 from data_pipeline.errors import InputError
 from models.file_names import BEST, CHECKPOINT, CURVES, PARAMETERS, SAMPLES, VALIDATION
 from models.training.checkpoint import encode_checkpoint, load_checkpoint, save_checkpoint
+from models.training.report import EpochReport
 from search.config import EarlyStopping
 from search.run.directory import RunFolder, read_json, read_rows
 from search.run.ledger import Ledger
@@ -48,25 +49,28 @@ class FakeTraining:
         durable.make_folder(folder)
         durable.remove_leftovers(folder)
         path = folder / CHECKPOINT
-        self._last = load_checkpoint(path)["last_report"] if path.exists() else None
+        self._last: EpochReport | None = None
+        if path.exists():
+            self._last = EpochReport.from_dict(load_checkpoint(path)["last_report"])
 
-    def run_epoch(self) -> dict[str, Any]:
-        if self._last is None or self._last["epoch"] <= self._told:
-            self._last = self._train((self._last or {"epoch": 0})["epoch"] + 1)
-        self._told = self._last["epoch"]
+    def run_epoch(self) -> EpochReport:
+        if self._last is None or self._last.epoch <= self._told:
+            self._last = self._train(self._last.epoch + 1 if self._last else 1)
+        self._told = self._last.epoch
         return self._last
 
-    def _train(self, epoch: int) -> dict[str, Any]:
+    def _train(self, epoch: int) -> EpochReport:
         values = [self._value(n) for n in range(1, epoch + 1)]
         best = values.index(min(values)) + 1
         report = make_report(epoch, value=values[-1], best=best)
-        report["best_metrics"] = {**report["metrics"], "ab_swd": values[best - 1]}
+        best_metrics = {**report.metrics, "ab_swd": values[best - 1]}
+        report = replace(report, best_metrics=best_metrics)
         if best == epoch:
             content = encode_checkpoint({"epoch": epoch})
             durable.replace_files(self._folder, {BEST: content, SAMPLES: f"epoch {epoch}".encode()})
         save_checkpoint(
             self._folder / CHECKPOINT,
-            {"last_report": report, "training": {"generator_optimizer": epoch}},
+            {"last_report": report.to_dict(), "training": {"generator_optimizer": epoch}},
         )
         return report
 
@@ -110,8 +114,8 @@ class Session:
                 return
             training = rng.choice(slots)
             report = training.run_epoch()
-            stop = ledger.report(training.trial_id, report)
-            self.epochs[training.trial_id] = report["epoch"]
+            stop = ledger.report(training.trial_id, report, device="cpu")
+            self.epochs[training.trial_id] = report.epoch
             if stop:
                 slots.remove(training)
                 ledger.finish(training.trial_id)

@@ -85,7 +85,12 @@ def test_a_trial_is_synced_to_the_disk_a_few_times(
 ) -> None:
     ledger = open_ledger(tmp_path, make_config(trials=2))
     synced = []
-    monkeypatch.setattr(os, "fsync", synced.append)
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        synced.extend([path] if path == ledger.run.study_path.resolve() else [])
+
+    monkeypatch.setattr(os, "fsync", note)
     _train(ledger)
     # Asked for, its parameters, each epoch, what is known of it, its end.
     assert len(synced) == 4 + EPOCHS

@@ -17,7 +17,9 @@ from data_pipeline.sources.by_name import open_source
 from search.tune import cache_transfer
 from search.tune.cache_transfer import Manifest, bring_cache, describe_cache, read_chunk
 from search.tune.file_server import FILES, FileServer, Halt
+from search.tune.messages import SearchHalted, TrialFailed
 from search.tune.trial_directory import RemoteTrialDirectory, TrialDirectory
+from tests.search.ledgers import make_job
 
 CHUNK = 10_000
 
@@ -200,10 +202,11 @@ def test_a_full_disk_of_the_driver_halts(
 
 def test_a_full_disk_of_another_machine_ends_the_trial_only(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
-    job = {"trials_folder": str(tmp_path), "server": {"name": "x", "node": "y"}}
+    job = make_job(tmp_path)
     place = RemoteTrialDirectory(job, "0000")
-    report = place.report_on(full)
+    message = place.message_for(full)
     place.close()
     assert not place.folder.exists()
-    assert "TMPDIR" in report["failed"]
-    assert "halt" in TrialDirectory(job, "0000").report_on(full)
+    assert isinstance(message, TrialFailed)
+    assert "TMPDIR" in message.reason
+    assert isinstance(TrialDirectory(job, "0000").message_for(full), SearchHalted)
