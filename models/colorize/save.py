@@ -55,7 +55,9 @@ def save_photo(
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             if isinstance(pixels, Image.Image):
-                pixels.save(temporary, format_name, **_options(photo, format_name, notes))
+                options = _options(photo, format_name, notes)
+                with temporary.open("xb") as file:
+                    pixels.save(file, format_name, **options)
             elif format_name == "PNG":
                 temporary.write_bytes(_wide_png(pixels, photo))
             else:
