@@ -12,7 +12,8 @@ import yaml
 
 from analysis.stored_run.run_files import without_credentials
 from data_pipeline.errors import InputError
-from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, DIRECTIONS, Guard, Objective
+from models.metrics.names import DIRECTIONS
+from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, Guard, Objective
 from models.networks.sides import check_side
 from search.run.remote_storage import check_remote_storage
 from search.space import Point, SearchSpace

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "search": {"data_pipeline", "models", "analysis"},
 }
 #: modules without Torch that packages may import which must do without the rest of theirs
-SHARED = {"analysis": {"data_pipeline.durable", "models.file_names"}}
+SHARED = {"analysis": {"data_pipeline.durable", "models.file_names", "models.metrics.names"}}
 #: package -> engines that it must do without
 FOREIGN = {
     "data_pipeline": {"ray", "optuna"},

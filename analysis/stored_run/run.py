@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.stored_run.columns import METRICS
 from analysis.stored_run.rows import read_rows, whole_lines
 from analysis.stored_run.run_files import Folder, LocalFolder, open_folder
 from analysis.stored_run.run_folder_error import RunFolderError
 from analysis.stored_run.trials import last_rows, trials_table
 from models.file_names import CURVES, VALIDATION
+from models.metrics.names import METRICS
 
 NEWEST_FORMAT = 1
 

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.stored_run.column_types import typed_column
-from analysis.stored_run.columns import METRICS, badness
+from analysis.stored_run.columns import badness
 from analysis.stored_run.rows import decode_row
 from analysis.stored_run.run import Run
+from models.metrics.names import METRICS
 
 _COUNTERS = ("steps", "epochs", "images", "seconds")
 _CURVE_KEYS = {"steps": "step", "epochs": "epoch", "images": "images", "seconds": "seconds"}

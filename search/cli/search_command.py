@@ -7,7 +7,7 @@ import dataclasses
 import re
 import shlex
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,15 +135,17 @@ def run(arguments: argparse.Namespace) -> int:
         place = open_remote_storage(config.results, config.name, new=not arguments.resume)
     if arguments.address is None:
         _check_device(config)
+        session: AbstractContextManager[None] = nullcontext()
     else:
         # Before anything is written; it is the cluster that needs the device, not this machine.
-        from search.tune.driver import start_ray
+        from search.tune.ray_session import ray_session
 
-        start_ray(arguments.address, config.device)
+        session = ray_session(arguments.address, config.device)
     if not arguments.resume and config.images == SYNTHETIC_SOURCE and arguments.images is None:
         progress.say(f"no --images given: using {SYNTHETIC_SOURCE.partition(':')[2]} built-in "
                      "synthetic landscapes")  # fmt: skip
-    return _search(run_folder, config, arguments, place, progress)
+    with session:
+        return _search(run_folder, config, arguments, place, progress)
 
 
 def _search(

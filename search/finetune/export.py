@@ -16,7 +16,7 @@ from data_pipeline.errors import InputError
 from data_pipeline.split import split_by_content
 from models.bundle.store import check_target, write_bundle
 from models.file_names import BEST, SAMPLES
-from models.metrics.objective import METRICS
+from models.metrics.names import METRICS
 from models.metrics.validation import grey_baseline
 from models.networks.complexity import network_sizes
 from models.networks.generator import Generator

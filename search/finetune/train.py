@@ -18,7 +18,7 @@ from search.finetune.output_folder import TrainFolder
 from search.finetune.training_progress import TrainProgress
 from search.run.directory import append_rows, cut_rows, read_rows, utc_now
 from search.run.trial_files import append_report, take_up_rows
-from search.run.trial_rows import Outcome, Row, TrialRecord, ended_row, started_row
+from search.run.trial_rows import Row, TrialOutcome, TrialRecord, ended_row, started_row
 
 
 class TrainingFailedError(RuntimeError):
@@ -52,7 +52,7 @@ def train(
             try:
                 report = trial.run_epoch(on_window=_interruptible(progress.on_window))
             except NonFiniteLossError as error:
-                books.end(Outcome("failed", f"non-finite loss: {error}"))
+                books.end(TrialOutcome("failed", f"non-finite loss: {error}"))
                 raise TrainingFailedError(_advice(folder, trial, error)) from error
             books.record(report)
             progress.on_epoch(report)
@@ -60,8 +60,8 @@ def train(
             if time_budget_sec is not None and time.monotonic() - started > time_budget_sec:
                 break
     if trial.done:
-        return books.end(Outcome("complete"))
-    return books.end(Outcome("pruned", f"stopped by the time budget of {time_budget_sec:g} s"))
+        return books.end(TrialOutcome("complete"))
+    return books.end(TrialOutcome("pruned", f"stopped by the time budget of {time_budget_sec:g} s"))
 
 
 class _Books:
@@ -98,7 +98,7 @@ class _Books:
         self._record.windows += report.windows
         self._record.report = report
 
-    def end(self, outcome: Outcome) -> Row:
+    def end(self, outcome: TrialOutcome) -> Row:
         """Write how it ended."""
         row = ended_row(self._record, self._config, outcome)
         append_rows(self._rows_path, [row])

@@ -28,9 +28,9 @@ from search.run.trial_files import append_report
 from search.run.trial_rows import (
     ATTRIBUTES,
     OpenTrial,
-    Outcome,
     Row,
     State,
+    TrialOutcome,
     divergence,
     ended_row,
     started_row,
@@ -164,7 +164,7 @@ class Ledger:
 
     def fail(self, trial_id: str, reason: str) -> None:
         """Note that a trial cannot go on; it ends as failed when it is finished next."""
-        self.open[trial_id].stopped = Outcome("failed", reason)
+        self.open[trial_id].stopped = TrialOutcome("failed", reason)
 
     def retry_or_fail(self, trial_id: str) -> EndedTrial | None:
         """The process of a trial has died: start it again later, or end it if that is too often."""
@@ -212,7 +212,7 @@ class Ledger:
         self.open |= {trial.trial_id: trial for trial in self.retry_queue.clear()}
         for trial in self.open.values():
             if trial.stopped is None:
-                trial.stopped = Outcome("pruned", reason)
+                trial.stopped = TrialOutcome("pruned", reason)
 
     def _note_convergence(self) -> None:
         """End the search phase when the best trial is older than the asked patience."""
@@ -232,7 +232,7 @@ class Ledger:
         trial.report = report
         trial.deaths = 0
 
-    def _early_stop(self, trial: OpenTrial, report: EpochReport) -> Outcome | None:
+    def _early_stop(self, trial: OpenTrial, report: EpochReport) -> TrialOutcome | None:
         if self._halving and self._halving.should_stop(
             trial.trial,
             epoch=report.epoch,
@@ -244,7 +244,7 @@ class Ledger:
             reason = self.out_of_time
         else:
             return None
-        return Outcome("pruned", f"stopped at epoch {report.epoch}: {reason}")
+        return TrialOutcome("pruned", f"stopped at epoch {report.epoch}: {reason}")
 
     def _tell(self, trial: Trial, row: Row) -> None:
         state: State = row["state"]

@@ -10,7 +10,7 @@ from optuna.trial import Trial
 
 from data_pipeline.durable import make_folder
 from models.file_names import PARAMETERS
-from models.metrics.objective import METRICS
+from models.metrics.names import METRICS
 from models.training.report import EpochReport
 from search.config import SearchConfig
 from search.run.directory import RunFolder, append_rows, cut_rows, read_rows, utc_now, write_json

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from analysis.statistics.curve_summary import summarise_curves
-from models.metrics.objective import METRICS
+from models.metrics.names import METRICS
 from models.networks.complexity import network_sizes
 from models.training.report import EpochReport, LossRow
 from models.training.settings import TrainingSettings
@@ -45,7 +45,7 @@ ATTRIBUTES = (
 )
 
 
-class Outcome(NamedTuple):
+class TrialOutcome(NamedTuple):
     """How a trial ended, or will end when it is finished next."""
 
     state: State
@@ -83,7 +83,7 @@ class OpenTrial(TrialRecord):
     reported_epoch: int = 0
     study_epoch: int = 0
     #: set when it is to stop before all its epochs are trained
-    stopped: Outcome | None = None
+    stopped: TrialOutcome | None = None
     #: how often its process has died since its last report
     deaths: int = 0
 
@@ -93,11 +93,15 @@ class OpenTrial(TrialRecord):
         return self.report is not None and self.report.done
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> TrialOutcome:
         """How it ends if it is finished now."""
         if self.stopped:
             return self.stopped
-        return Outcome("complete") if self.done else Outcome("failed", "ended without a report")
+        return (
+            TrialOutcome("complete")
+            if self.done
+            else TrialOutcome("failed", "ended without a report")
+        )
 
 
 def training_settings(trial: Trial | FrozenTrial, config: SearchConfig) -> TrainingSettings:
@@ -107,12 +111,12 @@ def training_settings(trial: Trial | FrozenTrial, config: SearchConfig) -> Train
     return config.space.settings(trial.params, seed=seed)
 
 
-def divergence(metrics: Mapping[str, float], objectives: Iterable[str]) -> Outcome | None:
+def divergence(metrics: Mapping[str, float], objectives: Iterable[str]) -> TrialOutcome | None:
     """The failure of a trial whose validation gave no finite value of an objective."""
     for metric in objectives:
         value = metrics.get(metric)
         if value is None or not math.isfinite(value):
-            return Outcome("failed", f"{metric} was {value} after an epoch")
+            return TrialOutcome("failed", f"{metric} was {value} after an epoch")
     return None
 
 
@@ -136,7 +140,7 @@ def started_row(record: TrialRecord, config: SearchConfig) -> Row:
     }
 
 
-def ended_row(record: TrialRecord, config: SearchConfig, outcome: Outcome) -> Row:
+def ended_row(record: TrialRecord, config: SearchConfig, outcome: TrialOutcome) -> Row:
     """What is known of a trial when it has ended."""
     report, metrics = record.report, record.best_metrics
     return {

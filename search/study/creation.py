@@ -16,7 +16,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import NopPruner
 from optuna.study import Study
 
-from models.metrics.objective import DIRECTIONS
+from models.metrics.names import DIRECTIONS
 from search.config import SearchConfig
 from search.run.directory import RunFolder
 from search.space import Choice, Point, Range, Scalar, SearchSpace

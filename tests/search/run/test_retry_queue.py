@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from search.run.directory import read_rows
 from search.run.ledger import Ledger
 from search.run.retry_queue import DELAYS_SEC, RetryQueue
-from search.run.trial_rows import Outcome
+from search.run.trial_rows import TrialOutcome
 from tests.search.ledgers import EPOCHS, make_config, make_report, open_ledger
 
 
@@ -126,7 +126,7 @@ def test_a_trial_that_was_stopped_ends_as_such_though_its_process_died(
     ledger = open_ledger(tmp_path, make_config(trials=1))
     opened = ledger.ask()
     assert opened is not None
-    opened.stopped = Outcome("pruned", "stopped at epoch 1: behind")
+    opened.stopped = TrialOutcome("pruned", "stopped at epoch 1: behind")
     ended = ledger.retry_or_fail(opened.trial_id)
     assert ended is not None
     assert ended.state == "pruned"

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from models.training.report import EpochReport
 from search.cli.progress import Progress
-from search.tune import driver
 from search.tune.messages import EpochDone, from_result
+from search.tune.ray_session import ray_session
 from search.tune.trainable import ColorizerTrainable
 from tests.search.ledgers import make_report
 
@@ -31,7 +31,9 @@ def test_workers_of_a_local_search_inherit_the_setting(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "environ", {})
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda *_, **__: seen.update(os.environ))
-    driver.start_ray(None, "mps")
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with ray_session(None, "mps"):
+        pass
     assert seen["PYTORCH_ENABLE_MPS_FALLBACK"] == "1"
 
 
