@@ -11,12 +11,11 @@ from typing import Any
 
 import yaml
 
-from models.file_names import SAMPLES
 from models.metrics.names import METRIC_MEANINGS
 from models.networks.complexity import generator_parameters
 
 CARD_NAME = "README.md"
-SAMPLES_NAME = SAMPLES
+SAMPLES_NAME = "samples.png"
 
 _LIMITS = """\
 - It was trained on one kind of photo, namely those described above. On portraits, interiors or

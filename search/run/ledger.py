@@ -13,7 +13,9 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import Trial, TrialState
 
+from data_pipeline.durable import make_folder
 from data_pipeline.errors import InputError
+from models.file_names import PARAMETERS, SAMPLES
 from models.training.report import EpochReport
 from models.training.settings import TrainingSettings
 from models.training.trial import drop_optimizers
@@ -140,8 +142,8 @@ class Ledger:
             repeat_of=trial.user_attrs.get("repeat_of"),
         )
         folder = self.run.trial_folder(opened.trial_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "parameters.json", opened.settings.to_dict())
+        make_folder(folder)
+        write_json(folder / PARAMETERS, opened.settings.to_dict())
         append_rows(self.rows_path, [started_row(opened, self.config)])
         return opened
 
@@ -254,6 +256,6 @@ class Ledger:
             [row[metric] for metric in self.objectives] if state == "complete" else None,
             constraints={str(guard): guard.violation(row) for guard in guards},
             attributes={key: row.get(key) for key in ATTRIBUTES},
-            samples=self.run.trial_folder(row["trial_id"]) / "samples.png",
+            samples=self.run.trial_folder(row["trial_id"]) / SAMPLES,
             artifacts=self.run.artifacts_path,
         )

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 import optuna
 from optuna.trial import Trial
 
+from data_pipeline.durable import make_folder
+from models.file_names import PARAMETERS
 from models.metrics.names import METRICS
 from models.training.report import EpochReport
 from search.config import SearchConfig
 from search.run.directory import RunFolder, append_rows, cut_rows, read_rows, utc_now, write_json
 from search.run.ended_trials import EndedTrial
+from search.run.lost_rows import row_from_study
 from search.run.trial_files import take_up_rows
 from search.run.trial_rows import OpenTrial, Row, divergence, started_row, training_settings
 from search.study.asking import ASKED, resume_trial, trial_id_of
@@ -37,7 +40,8 @@ def recover(run: RunFolder, study: optuna.Study, config: SearchConfig) -> Recove
     """Read the state of a search; empty for a new one.
 
     Half-written rows are cut off and what a kill kept from being drawn or written at a trial's
-    start is drawn and written now. The trials of `untold` are in `ended` too.
+    start is drawn and written now; so is a row that the study shows to be lost. The trials of
+    `untold` are in `ended` too.
     """
     state = RecoveredState()
     rows_path = run.path / "trials.jsonl"
@@ -46,8 +50,12 @@ def recover(run: RunFolder, study: optuna.Study, config: SearchConfig) -> Recove
     rows = {row["trial_id"]: row for row in written}
     space = distributions(config.space)
     for stored in study.get_trials(deepcopy=False, states=ASKED):
-        row = rows.get(trial_id_of(stored.number))
+        row: Row | None = rows.get(trial_id_of(stored.number))
         has_ended = row is not None and row["state"] != "running"
+        if stored.state.is_finished() and not has_ended:
+            row = row_from_study(run, config, stored, row)
+            has_ended = True
+            append_rows(rows_path, [row])
         if row is not None and has_ended:
             state.ended.append(EndedTrial.from_row(row, config.objective))
         if stored.state.is_finished():
@@ -73,8 +81,8 @@ def _reopen(
         study_epoch=study_epoch,
     )
     folder = run.trial_folder(opened.trial_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "parameters.json", opened.settings.to_dict())
+    make_folder(folder)
+    write_json(folder / PARAMETERS, opened.settings.to_dict())
     if row is None:
         append_rows(run.path / "trials.jsonl", [started_row(opened, config)])
     opened.windows, validations = take_up_rows(folder)

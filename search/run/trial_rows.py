@@ -18,7 +18,7 @@ from search.config import SearchConfig
 from search.run.directory import utc_now
 
 if TYPE_CHECKING:
-    from optuna.trial import Trial
+    from optuna.trial import FrozenTrial, Trial
 
 State = Literal["complete", "pruned", "failed"]
 #: a row of trials.jsonl or validation.jsonl, as it is read
@@ -104,7 +104,7 @@ class OpenTrial(TrialRecord):
         )
 
 
-def training_settings(trial: Trial, config: SearchConfig) -> TrainingSettings:
+def training_settings(trial: Trial | FrozenTrial, config: SearchConfig) -> TrainingSettings:
     """What the parameters of a trial ask for."""
     # Trials of a search share a seed for weights and data order only by chance.
     seed = (config.seed * 7919 + trial.number) % 2**31

@@ -122,7 +122,7 @@ class FileServer:
 
     @_or_halt
     def write(self, trial_id: str, owner: str, name: str, content: bytes) -> None:
-        """Put a file into the folder of a trial, whole or not at all.
+        """Put a file into the folder of a trial, whole or not at all; durable.
 
         Raises ValueError for names, sizes and senders that are not allowed.
         """

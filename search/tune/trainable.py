@@ -18,9 +18,11 @@ import torch
 from ray import tune
 
 from data_pipeline.cache.build import PhotoCache, open_cache
+from data_pipeline.durable import replace_file
 from data_pipeline.errors import InputError
 from data_pipeline.parallel import usable_cores
 from data_pipeline.split import Split, split_by_content
+from models.file_names import ERROR
 from models.metrics.objective import Guard, Objective
 from models.training.device import resolve_compute
 from models.training.loss_window import NonFiniteLossError
@@ -158,7 +160,7 @@ class ColorizerTrainable(tune.Trainable):
             text = traceback.format_exc()
             # Whatever hinders it, the reason itself is in the report.
             with suppress(Exception):
-                (self._directory.folder / "error.txt").write_text(text, encoding="utf-8")
+                replace_file(self._directory.folder / ERROR, text.encode())
                 self._directory.deliver()
 
 
