@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 
 from analysis.report.figures.style import BLUE, GREY, SKY, add_winners, compact, styled
 from analysis.statistics.pareto_front import pareto_front
-from analysis.stored_run.columns import ENDED, METRIC_GOALS
+from analysis.stored_run.columns import ENDED
 from analysis.stored_run.run import Run
+from models.metrics.names import METRIC_GOALS
 
 _GROUPS = {
     "fails the guards": (GREY, "x-thin-open"),
@@ -20,8 +21,8 @@ _GROUPS = {
     "front": (SKY, "diamond"),
 }
 _GOAL_WORDS = {
-    "minimise": "lower is better",
-    "maximise": "higher is better",
+    "minimize": "lower is better",
+    "maximize": "higher is better",
     "zero": "nearer 0 is better",
     "one": "nearer 1 is better",
 }
@@ -102,7 +103,7 @@ def _add(
     front = name == "front"
     x, y = info.values
     # The steps of the border between what is and what is not dominated.
-    step = {"minimise": "hv", "maximise": "vh"}.get(METRIC_GOALS[info.metrics[0]])
+    step = {"minimize": "hv", "maximize": "vh"}.get(METRIC_GOALS[info.metrics[0]])
     figure.add_scatter(
         x=compact([x[i] for i in rows]),
         y=compact([y[i] for i in rows]),
