@@ -35,7 +35,7 @@ from analysis.report.figures.search_history import (
 )
 from analysis.report.figures.style import label_of
 from analysis.report.figures.timeline import timeline_figure, timeline_info
-from analysis.report.figures.validation import validation_curves, validation_overlay
+from analysis.report.figures.validation_curves import validation_curves, validation_overlay
 from analysis.report.pictures import pictures_of
 from analysis.report.tables import (
     headline,

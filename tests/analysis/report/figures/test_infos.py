@@ -19,7 +19,7 @@ from analysis.report.figures.pareto import pareto_figure, pareto_info
 from analysis.report.figures.ratio_drift import ratio_drift_figure, ratio_drift_info
 from analysis.report.figures.search_history import history_figure
 from analysis.report.figures.timeline import timeline_figure, timeline_info
-from analysis.report.figures.validation import validation_curves, validation_overlay
+from analysis.report.figures.validation_curves import validation_curves, validation_overlay
 from analysis.statistics.balance import balance_of
 from analysis.stored_run.run import Run
 
