@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "models": {"data_pipeline"},
     "analysis": set(),
     "search": {"data_pipeline", "models", "analysis"},
+    "chromatune": {"data_pipeline", "models", "analysis", "search"},
 }
 #: modules without Torch that packages may import which must do without the rest of theirs
 SHARED = {"analysis": {"data_pipeline.durable", "models.file_names", "models.metrics.names"}}
@@ -33,6 +34,7 @@ FOREIGN = {
     "models": {"ray", "optuna"},
     "analysis": {"ray", "torch", "torchvision"},
     "search": set(),
+    "chromatune": {"ray", "torch", "torchvision"},
 }
 #: files that each folder may have
 OPENERS = ("__init__", "__main__")
@@ -196,6 +198,11 @@ def test_photos_and_networks_need_neither_ray_nor_optuna(tmp_path: Path) -> None
     report = import_all("data_pipeline,models", tmp_path, without={"ray", "optuna"})
     assert report["modules"] > 70
     assert not {"analysis", "search"} & set(report["loaded"])
+
+
+def test_the_public_door_opens_without_ray_and_torch(tmp_path: Path) -> None:
+    report = import_all("chromatune", tmp_path, without=set())
+    assert not {"ray", "torch", "torchvision", "analysis", "models"} & set(report["loaded"])
 
 
 def test_torch_and_torchvision_fit_together() -> None:

@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,10 +20,11 @@ from search.run.directory import RunFolder
 from search.run.ledger import Ledger
 from search.run.photos import SearchPhotos
 from search.run.storage_errors import SearchHaltedError, describe
+from search.tune.cluster.head_watch import watch_head
 from search.tune.file_server import start_file_server
-from search.tune.head_watch import watch_head
 from search.tune.ray_session import ray_session
 from search.tune.resources import Slots, plan_slots
+from search.tune.trial_directory import RunFiles
 
 
 class AllTrialsFailedError(RuntimeError):
@@ -80,7 +82,8 @@ def _run_on_ray(
         with ExitStack() as stack:
             if address is not None:
                 # It ends with its last handle, which this function therefore holds.
-                _keeper, job["keeper"] = start_file_server(run.path / "trials", photos.caches)
+                _server, server = start_file_server(run.path / "trials", photos.caches)
+                job["files"] = replace(job["files"], server=server)
                 head: str = ray.get_runtime_context().gcs_address
                 go_on = resume_command(run.path, address)
                 stack.enter_context(watch_head(head, partial(_give_up, run, progress, go_on)))
@@ -99,10 +102,12 @@ def _give_up(run: RunFolder, progress: Progress, go_on: str, reason: str) -> NoR
 def _job(
     run: RunFolder, config: SearchConfig, photos: SearchPhotos, slots: Slots
 ) -> dict[str, Any]:
-    """What all trials of a search have in common, in plain values."""
+    """What all trials of a search have in common."""
     return {
-        "trials_folder": str((run.path / "trials").resolve()),
-        "caches": {str(size): str(path.resolve()) for size, path in photos.caches.items()},
+        "files": RunFiles(
+            trials=str((run.path / "trials").resolve()),
+            caches={size: str(path.resolve()) for size, path in photos.caches.items()},
+        ),
         "validation_fraction": config.validation_fraction,
         "max_validation_photos": config.max_validation_photos,
         "max_epochs": config.max_epochs,
@@ -128,7 +133,12 @@ def _tune(
     from search.tune.searcher import LedgerSearcher, LedgerStopper, TuneBridge
     from search.tune.trainable import ColorizerTrainable
     from search.tune.upkeep import ForgetNumbers, InOrder
+    from search.tune.worker_imports import imported_from_here
 
+    if trainable is None:
+        # Machines of a cluster have the code of this one as their working directory.
+        there = job["files"].server is not None
+        trainable = ColorizerTrainable if there else imported_from_here(ColorizerTrainable)
     desk = TuneBridge(
         ledger,
         on_start=progress.on_start,
@@ -147,7 +157,7 @@ def _tune(
     if slots.gpus_per_trial:
         bundle["GPU"] = slots.gpus_per_trial
     tuner = tune.Tuner(
-        tune.with_resources(trainable or ColorizerTrainable, tune.PlacementGroupFactory([bundle])),
+        tune.with_resources(trainable, tune.PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             search_alg=LedgerSearcher(desk, job),
             scheduler=InOrder(),

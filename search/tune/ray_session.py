@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 
-from search.tune import cluster
+from search.tune.cluster.joining import join
 
 OBJECT_STORE_BYTES = 256 * 1024**2
 
@@ -42,7 +42,7 @@ def ray_session(address: str | None, device: str) -> Iterator[None]:
 
     A session that the caller has opened before is used as it is and stays open.
 
-    Raises InputError when there is no such cluster or it does not fit (see `cluster.join`).
+    Raises InputError when there is no such cluster or it does not fit (see `cluster.joining.join`).
     """
     environment = dict(_ENVIRONMENT)
     if address is None:
@@ -67,7 +67,7 @@ def _start(address: str | None, device: str) -> None:
     # Ray takes SIGTERM, which the command line handles.
     with _signals():
         if address is not None:
-            cluster.join(address, device=device, environment=_ENVIRONMENT)
+            join(address, device=device, environment=_ENVIRONMENT)
             return
         import ray
 

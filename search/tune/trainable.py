@@ -1,6 +1,6 @@
 """The Tune trainable: a thin shell that carries a `TrialTraining` on a Ray actor.
 
-The actor is reused for one trial after another. What it needs comes as plain values in Tune's
+The actor is reused for one trial after another. What it needs comes in Tune's
 configuration: `job` (the same for all trials of a search, see `driver`) and `trial`.
 """
 
@@ -106,7 +106,7 @@ class ColorizerTrainable(tune.Trainable):
     def _workplace(self) -> TrialDirectory:
         if self._place is None:
             self._place = find_trial_directory(
-                self._config["job"], self._config["trial"]["trial_id"]
+                self._config["job"]["files"], self._config["trial"]["trial_id"]
             )
         return self._place
 
@@ -145,7 +145,8 @@ class ColorizerTrainable(tune.Trainable):
     def _report_on(self, error: OSError) -> dict[str, Any]:
         if self._place is None:  # not even a folder to work in
             return {"failed": f"{type(error).__name__}: {_first_line(error)}"}
-        return self._place.report_on(error)
+        failure = self._place.explain(error)
+        return {"halt" if failure.halts else "failed": failure.reason}
 
     def _keep_traceback(self) -> None:
         if self._place is not None and self._place.folder.is_dir():
