@@ -20,6 +20,7 @@ from models.metrics.objective import Objective
 from models.metrics.validation import validate
 from models.training.checkpoint import load_checkpoint, save_checkpoint
 from models.training.device import Compute
+from models.training.epoch_progress import EpochProgress
 from models.training.loop import Training
 from models.training.sample_grid import originals_grid, sample_grid, write_png
 from models.training.settings import TrainingSettings
@@ -101,21 +102,22 @@ class TrialTraining:
         return self.training.epoch >= self.max_epochs
 
     def run_epoch(
-        self, *, on_window: Callable[[dict[str, Any]], None] | None = None
+        self, *, on_step: Callable[[EpochProgress], None] | None = None
     ) -> dict[str, Any]:
         """Train, validate and checkpoint one epoch; return its report.
 
-        `on_window` is called with each row of losses as it comes. The report's keys: `epoch`,
-        `step`, `images`, `seconds` (training and validation so far), `windows` (rows of losses),
-        `metrics`, `feasible`, `best_epoch`, `best_metrics`, `done`.
+        `on_step` is called after each step. The report's keys: `epoch`, `step`, `images`,
+        `seconds` (training and validation so far), `windows` (rows of losses), `metrics`,
+        `feasible`, `best_epoch`, `best_metrics`, `done`.
         Raises NonFiniteLossError; the checkpoints of earlier epochs are then untouched.
         """
         started = time.perf_counter()
-        windows = []
-        for window in self.training.run_epoch():
-            windows.append(window)
-            if on_window:
-                on_window(window)
+
+        def stepped(step: int, steps: int) -> None:
+            if on_step:
+                on_step(self._progress(step, steps))
+
+        windows = list(self.training.run_epoch(on_step=stepped))
         metrics = validate(
             self.training.generator, self._validation_batches(), device=self.training.compute.device
         )
@@ -137,6 +139,16 @@ class TrialTraining:
         }
         self._save()
         return self.last_report
+
+    def _progress(self, step: int, steps: int) -> EpochProgress:
+        averages = self.training.window.averages
+        return EpochProgress(
+            epoch=self.training.epoch,
+            step=step,
+            steps=steps,
+            reconstruction=averages.get("reconstruction"),
+            adversarial=averages.get("adversarial"),
+        )
 
     def _is_best(self, metrics: dict[str, float]) -> bool:
         if self.best is None:

@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import InputError
+from models.metrics.broken_guards import describe_broken_guards
 from search.cli.storage_flag import BARE, tell_apart, without_secrets
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig, load_yaml
-from search.run.directory import RunFolder, write_json
+from search.run.directory import RunFolder, read_rows, write_json
 from search.run.remote_storage import RemoteStorage, open_remote_storage
 from search.run.sync import RunSync
 from search.study.storage import check_free
 
 if TYPE_CHECKING:
+    from search.cli.progress import Progress
+    from search.run.ledger import Ledger
     from search.run.photos import SearchPhotos
 
 #: flags that set the configuration key of the same name
@@ -120,7 +123,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     from search.cli.progress import Progress
 
-    progress = Progress()
+    with Progress() as progress:
+        progress.wait_for("starting")
+        return _run(arguments, progress)
+
+
+def _run(arguments: argparse.Namespace, progress: Progress) -> int:
     tell_apart(arguments)
     if arguments.resume:
         run_folder, config = _resumed(arguments)
@@ -151,7 +159,7 @@ def _search(
     config: SearchConfig,
     arguments: argparse.Namespace,
     place: RemoteStorage | None,
-    progress: Any,
+    progress: Progress,
 ) -> int:
     from search.run.photos import prepare_photos, reopen_photos
 
@@ -161,12 +169,11 @@ def _search(
         else:
             photos = prepare_photos(config, progress=on_photo)
     _say_photos(photos.summary, progress)
-    # What takes seconds to load is loaded before the run exists.
-
     if not arguments.resume:
         command = ["chromatune", *without_secrets(sys.argv[1:])]
         run_folder.create(config.to_dict(), command=command, data=photos.summary)
     run_folder.lock()
+    progress.wait_for("starting Ray")
     try:
         with RunSync(run_folder.path, place, progress.say) if place else nullcontext():
             return _run_trials(run_folder, config, arguments, photos, progress)
@@ -179,7 +186,7 @@ def _run_trials(
     config: SearchConfig,
     arguments: argparse.Namespace,
     photos: SearchPhotos,
-    progress: Any,
+    progress: Progress,
 ) -> int:
     from search.run.ledger import Ledger
     from search.run.storage_errors import SearchHaltedError, describe, halts
@@ -214,17 +221,23 @@ def _run_trials(
     return 0
 
 
-def _say_end(run_folder: RunFolder, ledger: Any, progress: Any) -> None:
+def _say_end(run_folder: RunFolder, ledger: Ledger, progress: Progress) -> None:
     best = ledger.best
     if best is not None:
-        progress.say(
+        said = (
             f"done: {len(ledger.ended)} trials; best {ledger.config.objective} {best.value:.4g} "
             f"by trial {best.trial_id}"
         )
+        if not best.feasible:
+            # The last row of a trial counts.
+            rows = {row["trial_id"]: row for row in read_rows(run_folder.path / "trials.jsonl")}
+            broken = describe_broken_guards(ledger.objective.guards, rows[best.trial_id])
+            said += f", but no trial satisfies the guards: {broken}"
+        progress.say(said)
     progress.say(f"see it with: chromatune leaderboard {shlex.quote(str(run_folder.path))}")
 
 
-def _say_photos(summary: dict[str, Any], progress: Any) -> None:
+def _say_photos(summary: dict[str, Any], progress: Progress) -> None:
     from search.run.photos import describe_photos
 
     progress.say(describe_photos(summary))

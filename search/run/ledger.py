@@ -17,6 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import Trial, TrialState
 
 from data_pipeline.errors import InputError
+from models.training.epoch_progress import PROGRESS_NAME
 from models.training.trial import drop_optimizers
 from search.config import SearchConfig
 from search.run.directory import RunFolder, append_rows, utc_now, write_json
@@ -146,6 +147,7 @@ class Ledger:
     def finish(self, trial_id: str) -> EndedTrial:
         """Write how a trial ended and tell the study, exactly once."""
         opened = self.open.pop(trial_id)
+        (self.run.trial_folder(trial_id) / PROGRESS_NAME).unlink(missing_ok=True)
         state, reason = self._outcome(opened)
         append_rows(self.rows_path, [ended_row(opened, self.config, self.objective, state, reason)])
         self.tell(opened, state, reason)

@@ -92,7 +92,7 @@ def _run_on_ray(
                 head: str = ray.get_runtime_context().gcs_address
                 go_on = resume_command(run.path, address)
                 stack.enter_context(watch_head(head, partial(_give_up, run, progress, go_on)))
-            stack.enter_context(progress.trials(ledger, slots))
+            stack.enter_context(progress.trials(ledger))
             _tune(run, config, ledger, job, slots, progress, trainable)
     finally:
         ray.shutdown()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from data_pipeline.errors import InputError
+from models.training.epoch_progress import PROGRESS_NAME
 from search.run.storage_errors import describe
 from search.tune.cache_transfer import Manifest, describe_cache, read_chunk
 from search.tune.cluster import own_versions
@@ -29,9 +30,10 @@ FILES = {
     "originals.png": 2**26,
     "checkpoint.pt": 2**31,
     "error.txt": 2**20,
+    PROGRESS_NAME: 2**12,
 }
 #: what a trial needs to go on elsewhere
-TAKEN_UP = tuple(name for name in FILES if name != "error.txt")
+TAKEN_UP = tuple(name for name in FILES if name not in ("error.txt", PROGRESS_NAME))
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -112,7 +114,8 @@ class FileServer:
             with temporary.open("wb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                if name != PROGRESS_NAME:
+                    os.fsync(file.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

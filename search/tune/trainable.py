@@ -98,7 +98,7 @@ class ColorizerTrainable(tune.Trainable):
             self._config["trial"]["reported_epoch"] = last["epoch"]
             # The driver died before it heard of this epoch, or the trial is complete already.
             return last
-        report = trial.run_epoch()
+        report = trial.run_epoch(on_step=self._workplace().progress_file())
         self._config["trial"]["reported_epoch"] = report["epoch"]
         return report
 

@@ -10,16 +10,22 @@ import errno
 import secrets
 import socket
 import tempfile
+import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from data_pipeline.cache.build import default_cache_dir
 from data_pipeline.errors import InputError
+from models.training.epoch_progress import PROGRESS_NAME, EpochProgress, ProgressFile
 from search.run.storage_errors import SearchHaltedError, describe, halts
 from search.tune.cache_transfer import bring_cache
 from search.tune.cluster import check_versions, own_versions
 from search.tune.file_server import FILES, Halt
+
+#: between two messages of a trial on another machine that say how far its epoch has come
+PROGRESS_EVERY_SEC = 5.0
 
 
 class TrialDirectory:
@@ -41,6 +47,10 @@ class TrialDirectory:
 
     def open(self) -> None:
         """Have there what earlier epochs left."""
+
+    def progress_file(self) -> Callable[[EpochProgress], None]:
+        """What shows a step of the trial to the driver's machine when it is called."""
+        return ProgressFile(self.folder / PROGRESS_NAME)
 
     def deliver(self) -> None:
         """See to it that the run's folder holds what the trial has written."""
@@ -87,6 +97,19 @@ class RemoteTrialDirectory(TrialDirectory):
         for name in _ask(keeper.claim.remote(self.trial_id, self._owner)):
             (self.folder / name).write_bytes(_ask(keeper.read.remote(self.trial_id, name)))
             self._sent[name] = _stamp(self.folder / name)
+
+    def progress_file(self) -> Callable[[EpochProgress], None]:
+        """Send a step when the last one that was sent is some seconds old."""
+        keeper, sent = _keeper(self._job), -PROGRESS_EVERY_SEC
+
+        def send(progress: EpochProgress) -> None:
+            nonlocal sent
+            if (now := time.monotonic()) - sent >= PROGRESS_EVERY_SEC:
+                sent = now
+                # Nobody waits for the answer: training goes on while the driver is busy.
+                keeper.write.remote(self.trial_id, self._owner, PROGRESS_NAME, progress.to_json())
+
+        return send
 
     def deliver(self) -> None:
         """Send what has changed since the last time."""

@@ -325,3 +325,11 @@ def test_folder_that_is_no_bundle(tmp_path: Path, kind: str) -> None:
         path.mkdir()
     with pytest.raises(InputError, match="chromatune export"):
         load_bundle(path)
+
+
+def test_card_says_which_guards_its_colours_fail() -> None:
+    config = {**CONFIG, "generator_complexity": 4}
+    assert "fail the guards" not in model_card(config, has_samples=False)
+    broken = {**config, "broken_guards": "grey_skill is -0.02 and must be > 0"}
+    opening = model_card(broken, has_samples=True).split("![Grey inputs")[0]
+    assert "fail the guards of the search:** grey_skill is -0.02 and must be > 0." in opening

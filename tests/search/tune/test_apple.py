@@ -34,7 +34,7 @@ def test_workers_of_a_local_search_inherit_the_setting(monkeypatch: pytest.Monke
 
 
 def _step(*said: str) -> dict[str, Any]:
-    def run_epoch() -> dict[str, Any]:
+    def run_epoch(*, on_step: object) -> dict[str, Any]:
         for text in said:
             warnings.warn(text, UserWarning, stacklevel=1)
         return {"epoch": 1, "done": True}
@@ -44,7 +44,9 @@ def _step(*said: str) -> dict[str, Any]:
     trainable._trial = SimpleNamespace(  # type: ignore[assignment]
         last_report=None, run_epoch=run_epoch, training=SimpleNamespace(compute="mps")
     )
-    trainable._place = SimpleNamespace(deliver=lambda: None)  # type: ignore[assignment]
+    trainable._place = SimpleNamespace(  # type: ignore[assignment]
+        deliver=lambda: None, progress_file=lambda: None
+    )
     report: dict[str, Any] = trainable.step()["report"]
     return report
 
