@@ -17,7 +17,11 @@ from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Weights
 from analysis.optuna_view.in_memory_study import searched_parameters, study_of
 from analysis.report.figures.contour import contour_figure, contour_infos
 from analysis.report.figures.losses import loss_infos, overlay_figure, overlay_info
-from analysis.report.figures.parallel_coordinates import AXIS_WIDTH_PIXELS, parallel_figure, parallel_info
+from analysis.report.figures.parallel_coordinates import (
+    AXIS_WIDTH_PIXELS,
+    parallel_figure,
+    parallel_info,
+)
 from analysis.report.figures.pareto import pareto_figure, pareto_info
 from analysis.report.figures.ratio_drift import ratio_drift_figure, ratio_drift_info
 from analysis.report.figures.search_history import (
@@ -97,7 +101,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
     }
     shown = board.loc[board["state"].isin(ENDED), "trial_id"].tolist()
     environment = Environment(
-        loader=PackageLoader("analysis", "page"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("analysis.report", "page"), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("report.html").render(
         run=run,

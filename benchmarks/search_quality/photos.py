@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ class Meter:
 def open_photos(task: PhotoTask) -> tuple[PhotoCache, Split]:
     cache = build_cache(open_source(task.images), image_size=task.image_size, fit="crop")
     split = split_by_content(cache.hashes)
-    return cache, Split(train=split.train[: task.photos], validation=split.validation)
+    return cache, replace(split, train=split.train[: task.photos])
 
 
 def our_search(task: PhotoTask, seed: int, folder: Path) -> Meter:

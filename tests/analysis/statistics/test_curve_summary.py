@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from tests.analysis.test_stagnation import line
 
 from analysis.statistics.curve_summary import summarise_curves
+from tests.analysis.statistics.test_stagnation import line
 
 
 def test_the_summary_has_the_keys_of_the_trials_table() -> None:

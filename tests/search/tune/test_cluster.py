@@ -368,7 +368,7 @@ def test_a_search_runs_on_the_cluster_with_the_code_of_its_driver(
     # The machines have another chromatune installed, or none: this one says who it is.
     code = tmp_path / "code"
     cluster.pack_code(code)
-    trainable = code / "search" / "trainable.py"
+    trainable = code / "search" / "tune" / "trainable.py"
     said = tmp_path / "said.txt"
     text = trainable.read_text()
     assert text.count("\nimport torch\n") == 1
