@@ -183,9 +183,9 @@ def _tune(
     trainable: type | None,
 ) -> None:
     from ray import tune
-    from ray.tune.logger import TBXLoggerCallback
 
     from search.tune.searcher import LedgerSearcher, LedgerStopper, TuneBridge
+    from search.tune.tensorboard import TensorBoardCallback
     from search.tune.trainable import ColorizerTrainable
     from search.tune.upkeep import ForgetNumbers, InOrder
 
@@ -225,7 +225,10 @@ def _tune(
             name="tune",
             storage_path=str((run.path / "ray").resolve()),
             stop=LedgerStopper(desk, should_end),
-            callbacks=[TBXLoggerCallback(), ForgetNumbers()],  # type: ignore[no-untyped-call]
+            callbacks=[
+                TensorBoardCallback(run.path.resolve() / "ray" / "tune", run.path / "trials"),
+                ForgetNumbers(),
+            ],
             failure_config=tune.FailureConfig(max_failures=0),
             # Trials write their own checkpoints, from which the ledger takes them up.
             checkpoint_config=tune.CheckpointConfig(

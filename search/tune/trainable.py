@@ -86,11 +86,7 @@ class ColorizerTrainable(tune.Trainable):
             report = {"failed": f"{type(error).__name__}: {_first_line(error)}"}
             if not isinstance(error, InputError):
                 self._keep_traceback()
-        result = {"report": report, "done": report.get("done", True)}
-        if windows := report.get("windows"):
-            # For TensorBoard, which takes numbers, not rows.
-            result["losses"] = {k: v for k, v in windows[-1].items() if v is not None}
-        return result
+        return {"report": report, "done": report.get("done", True)}
 
     def _next_report(self, trial: TrialTraining) -> dict[str, Any]:
         last, told = trial.last_report, self._config["trial"]["reported_epoch"]
