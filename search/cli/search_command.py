@@ -16,6 +16,7 @@ from data_pipeline.errors import InputError
 from models.metrics.broken_guards import describe_broken_guards
 from search.cli.storage_flag import BARE, tell_apart, without_secrets
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig, load_yaml
+from search.ready_searches import find_config, ready_searches
 from search.run.directory import RunFolder, read_rows, write_json
 from search.run.remote_storage import RemoteStorage, open_remote_storage
 from search.run.sync import RunSync
@@ -69,8 +70,11 @@ def add_parser(commands: Any) -> None:
     source.add_argument("--images", metavar="DIR", help="folder of photos, or kaggle:OWNER/NAME")
     source.add_argument("--image-size", type=int, metavar="S", help="pixels a side (128)")
     source.add_argument("--batch-size", type=int, metavar="B", help="photos a step (16)")
+    ready = ", ".join(ready_searches())
     run_group = parser.add_argument_group("run")
-    run_group.add_argument("--config", type=Path, metavar="FILE", help="YAML configuration")
+    run_group.add_argument(
+        "--config", type=Path, metavar="FILE", help=f"YAML configuration, or one of {ready}"
+    )
     run_group.add_argument("--name", help="name of the run (default: date and time)")
     run_group.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR")
     run_group.add_argument("--resume", action="store_true", help="go on with the run of this name")
@@ -85,7 +89,12 @@ def add_parser(commands: Any) -> None:
         "s3://BUCKET/runs; may be given for each",
     )
     budget = parser.add_argument_group("budget")
-    budget.add_argument("--trials", type=int, metavar="N", help="trials in all (20)")
+    budget.add_argument(
+        "--trials",
+        type=_count_or_more,
+        metavar="N",
+        help="trials in all (20); +N with --resume: so many more than the search had",
+    )
     budget.add_argument("--max-epochs", type=int, metavar="E", help="epochs a trial (10)")
     budget.add_argument(
         "--time-budget",
@@ -244,10 +253,15 @@ def _say_photos(summary: dict[str, Any], progress: Progress) -> None:
 
 
 def _new_config(arguments: argparse.Namespace) -> SearchConfig:
-    values: dict[str, Any] = load_yaml(arguments.config) if arguments.config else {}
+    values: dict[str, Any] = load_yaml(find_config(arguments.config)) if arguments.config else {}
     values.setdefault("name", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
     if arguments.name is not None:
         values["name"] = arguments.name
+    if isinstance(arguments.trials, _More):
+        raise InputError(
+            f"--trials +{arguments.trials} adds to a search that is there, but --resume is missing; "
+            f"add --resume, or use --trials {arguments.trials}"
+        )
     for flag in _CONFIG_FLAGS:
         if (value := getattr(arguments, flag)) is not None:
             values[flag] = value
@@ -264,6 +278,8 @@ def _resumed(arguments: argparse.Namespace) -> tuple[RunFolder, SearchConfig]:
     run_folder = RunFolder(arguments.runs_dir / arguments.name)
     run_folder.check_present()
     config = SearchConfig.from_dict(run_folder.read_config())
+    if isinstance(arguments.trials, _More):
+        arguments.trials = config.trials + arguments.trials
     for flag in _CONFIG_FLAGS:
         value = getattr(arguments, flag)
         if value is None or value == getattr(config, flag):
@@ -286,6 +302,17 @@ def _check_device(config: SearchConfig) -> None:
         from models.training.device import resolve_compute
 
         resolve_compute(config.device)
+
+
+class _More(int):
+    """So many more than there are."""
+
+
+def _count_or_more(text: str) -> int:
+    try:
+        return _More(text) if text.startswith("+") else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number or +N: {text!r}") from None
 
 
 def _count_or_auto(text: str) -> int | str:

@@ -206,7 +206,7 @@ def test_a_finished_run_can_be_extended_and_keeps_its_trials(place: Path, cache:
     run = place / "runs" / "small"
     before = read_rows(run / "trials.jsonl")
     done = chromatune(
-        "search", "--resume", "--name", "small", "--trials", "5", cwd=place, cache=cache
+        "search", "--resume", "--name", "small", "--trials", "+1", cwd=place, cache=cache
     )
     assert done.returncode == 0, done.stderr
     after = read_rows(run / "trials.jsonl")
