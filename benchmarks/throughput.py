@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks.step import step_on_noise
-from models.training.device import usable_cores
+from data_pipeline.parallel import usable_cores
 
 #: generator width, discriminator width, pixels a side, batch size
 CASES = ((16, 4, 64, 16), (30, 4, 64, 16), (30, 4, 128, 16), (72, 14, 256, 8))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +44,7 @@ from analysis.report.tables import (
 from analysis.statistics.balance import balance_of
 from analysis.stored_run.columns import ENDED
 from analysis.stored_run.run import Run
+from data_pipeline.durable import replace_file
 
 N_PICTURES = 6
 
@@ -58,19 +58,14 @@ def write_report(
 ) -> Path:
     """Write the report of a run, finished or not, to `out` and return its path.
 
-    The file appears whole or not at all: it is written under a temporary name and renamed.
+    The file appears whole or not at all; it is not synced, for it is soon written again.
 
     Raises:
         RunFolderError: the target ratio or a weight is out of range, or a file cannot be read.
     """
     page = render_report(run, target_ratio=target_ratio, weights=weights)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(out, page.encode(), durable=False)
     return out
 
 

@@ -31,7 +31,7 @@ from models.training.trial import TrialTraining
 from search.config import SearchConfig, load_yaml
 from search.run.directory import RunFolder, append_rows, read_rows
 from search.run.ledger import Ledger
-from search.study.creation import distributions, enqueue_points, open_study
+from search.study.creation import distributions, open_study
 
 CONFIGS = Path(__file__).parents[2] / "search" / "configs"
 #: the ready searches that are the report's own, in its order
@@ -132,9 +132,7 @@ def our_search(task: PhotoTask, seed: int, folder: Path) -> Meter:
     config = task.config(seed)
     run = RunFolder(folder / config.name)
     run.create(config.to_dict(), command=["benchmarks.search_quality"])
-    study = open_study(run, config)
-    enqueue_points(study, config)
-    ledger = Ledger(run, study, config)
+    ledger = Ledger(run, open_study(run, config), config)
     meter = Meter(task, seed)
     while not meter.spent and (opened := ledger.ask()):
         for report in meter.train(opened.settings, run.trial_folder(opened.trial_id)):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import tifffile
 from PIL import ExifTags, Image
 
 from data_pipeline.decode.photo import PhotoError
+from data_pipeline.durable import replacing
 from models.colorize.opened_photo import Photo
 
 #: formats that can be written, and the suffix that a file of each has
@@ -40,7 +39,8 @@ def save_photo(
     """Write coloured `pixels` to `path` with the metadata of `photo`; return what was lost, if any.
 
     `pixels` is an image of mode RGB or RGBA, or an array (H, W, 3 or 4) of 16 bits. A file that
-    exists is replaced only when the new one is complete. Raises PhotoError when that fails.
+    exists is replaced only when the new one is complete, and durable: a later run takes it for
+    done. Raises PhotoError when that fails.
     """
     notes: list[str] = []
     if not isinstance(pixels, Image.Image) and format_name not in ("PNG", "TIFF"):
@@ -51,25 +51,19 @@ def save_photo(
         white = Image.new("RGB", pixels.size, "white")
         white.paste(pixels, mask=pixels.getchannel("A"))
         pixels = white
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(pixels, Image.Image):
-            options = _options(photo, format_name, notes)
-            with temporary.open("xb") as file:
-                pixels.save(file, format_name, **options)
-        elif format_name == "PNG":
-            temporary.write_bytes(_wide_png(pixels, photo))
-        else:
-            _write_wide_tiff(temporary, pixels, photo, notes)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            if isinstance(pixels, Image.Image):
+                pixels.save(temporary, format_name, **_options(photo, format_name, notes))
+            elif format_name == "PNG":
+                temporary.write_bytes(_wide_png(pixels, photo))
+            else:
+                _write_wide_tiff(temporary, pixels, photo, notes)
     except OSError as error:
         raise PhotoError(f"cannot be written: {error.strerror or error}") from error
     except Exception as error:  # Pillow's encoders raise many types
         raise PhotoError(f"cannot be written as {format_name}: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return notes
 
 

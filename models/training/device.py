@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,13 +49,6 @@ def gpu_memory() -> int | None:
         return None
     count = torch.cuda.device_count()
     return min(torch.cuda.get_device_properties(i).total_memory for i in range(count))
-
-
-def usable_cores() -> int:
-    """Number of CPU cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def resolve_compute(device: str = "auto", precision: Precision = "auto") -> Compute:

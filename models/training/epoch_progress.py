@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-PROGRESS_NAME = "progress.json"
+from models.file_names import PROGRESS
+
 #: seconds between two writes: the file is for people, who read no faster
 WRITE_EVERY_SEC = 1.0
 
@@ -70,6 +71,6 @@ class ProgressFile:
 def read_progress(folder: Path) -> EpochProgress | None:
     """How far the trial in `folder` has come within its epoch; None when nobody has said yet."""
     try:
-        return EpochProgress.from_json((folder / PROGRESS_NAME).read_bytes())
+        return EpochProgress.from_json((folder / PROGRESS).read_bytes())
     except (OSError, ValueError, TypeError):
         return None

@@ -147,8 +147,8 @@ class Progress:
         n, total = len(self._ledger.ended), self._ledger.total
         metric = self._ledger.objective.metric
         value = "" if ended.value is None else f"  {metric} {ended.value:.4g}"
-        guard = "" if ended.feasible or ended.state == "failed" else "  (breaks a guard)"
-        reason = f"  {ended.reason}" if ended.state == "failed" else ""
+        guard = "" if ended.feasible or ended.value is None else "  (breaks a guard)"
+        reason = f"  {ended.reason}" if ended.value is None else ""
         self.say(
             f"[{n}/{total}] trial {ended.trial_id} {ended.state}{value}{guard}{reason}"
             f"  {ended.seconds:.0f} s{self._crown(ended)}"

@@ -15,8 +15,10 @@ from data_pipeline.cache.build import open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.split import split_by_content
 from models.bundle.store import check_target, write_bundle
+from models.file_names import BEST, SAMPLES
 from models.metrics.broken_guards import describe_broken_guards
-from models.metrics.objective import DEFAULT_GUARDS, METRICS, Guard
+from models.metrics.names import METRICS
+from models.metrics.objective import DEFAULT_GUARDS, Guard
 from models.metrics.validation import grey_baseline
 from models.networks.complexity import network_sizes
 from models.networks.generator import Generator
@@ -84,7 +86,7 @@ def export_trial(
             },
         }
         | _origin(run, settings, row),
-        samples_png=run.picture(trial_id, "samples.png"),
+        samples_png=run.picture(trial_id, SAMPLES),
         force=force,
     )
     return Exported(trial_id=trial_id, broken_guards=broken)
@@ -92,7 +94,7 @@ def export_trial(
 
 def _load_generator(run: Run, trial_id: str) -> tuple[dict[str, Any], TrainingSettings, Generator]:
     """The best epoch of a trial; InputError for whatever else a stranger may have put there."""
-    name = f"trials/{trial_id}/best.pt"
+    name = f"trials/{trial_id}/{BEST}"
     where = f"{run.folder.location}/{name}"
     content = run.folder.read(name)
     if content is None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from data_pipeline.errors import InputError
-from models.training.epoch_progress import PROGRESS_NAME
+from models.file_names import PROGRESS
 from search.run.storage_errors import describe
 from search.tune.cache_transfer import Manifest, describe_cache, read_chunk
 from search.tune.cluster import own_versions
@@ -30,10 +30,10 @@ FILES = {
     "originals.png": 2**26,
     "checkpoint.pt": 2**31,
     "error.txt": 2**20,
-    PROGRESS_NAME: 2**12,
+    PROGRESS: 2**12,
 }
 #: what a trial needs to go on elsewhere
-TAKEN_UP = tuple(name for name in FILES if name not in ("error.txt", PROGRESS_NAME))
+TAKEN_UP = tuple(name for name in FILES if name not in ("error.txt", PROGRESS))
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -114,7 +114,7 @@ class FileServer:
             with temporary.open("wb") as file:
                 file.write(content)
                 file.flush()
-                if name != PROGRESS_NAME:
+                if name != PROGRESS:
                     os.fsync(file.fileno())
             temporary.replace(path)
         finally:

@@ -14,11 +14,12 @@ from tensorboardX import FileWriter
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.summary import hparams
 
-from models.metrics.objective import METRICS
+from models.file_names import ORIGINALS, SAMPLES
+from models.metrics.names import METRICS
 
 #: how far a window is, not what was measured in it
 _COUNTERS = ("step", "epoch", "images", "seconds")
-_PICTURES = ("samples", "originals")
+_PICTURES = (SAMPLES, ORIGINALS)
 
 
 class TensorBoardCallback(Callback):
@@ -86,9 +87,9 @@ class TensorBoardCallback(Callback):
             return
         _, step = self._reached.pop(trial_id)
         for name in _PICTURES:
-            path = self._trials_folder / trial_id / f"{name}.png"
+            path = self._trials_folder / trial_id / name
             if path.is_file():
-                writer.add_summary(_picture(name, path.read_bytes()), step)
+                writer.add_summary(_picture(path.stem, path.read_bytes()), step)
         *_, end = hparams({}, {})
         writer.add_summary(end)
         writer.close()

@@ -20,9 +20,10 @@ from ray import tune
 
 from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.errors import InputError
+from data_pipeline.parallel import usable_cores
 from data_pipeline.split import Split, split_by_content
 from models.metrics.objective import Guard, Objective
-from models.training.device import resolve_compute, usable_cores
+from models.training.device import resolve_compute
 from models.training.loss_window import NonFiniteLossError
 from models.training.settings import TrainingSettings
 from models.training.trial import TrialTraining

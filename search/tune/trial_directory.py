@@ -18,7 +18,8 @@ from typing import Any
 
 from data_pipeline.cache.build import default_cache_dir
 from data_pipeline.errors import InputError
-from models.training.epoch_progress import PROGRESS_NAME, EpochProgress, ProgressFile
+from models.file_names import PROGRESS
+from models.training.epoch_progress import EpochProgress, ProgressFile
 from search.run.storage_errors import SearchHaltedError, describe, halts
 from search.tune.cache_transfer import bring_cache
 from search.tune.cluster import check_versions, own_versions
@@ -50,7 +51,7 @@ class TrialDirectory:
 
     def progress_file(self) -> Callable[[EpochProgress], None]:
         """What shows a step of the trial to the driver's machine when it is called."""
-        return ProgressFile(self.folder / PROGRESS_NAME)
+        return ProgressFile(self.folder / PROGRESS)
 
     def deliver(self) -> None:
         """See to it that the run's folder holds what the trial has written."""
@@ -107,7 +108,7 @@ class RemoteTrialDirectory(TrialDirectory):
             if (now := time.monotonic()) - sent >= PROGRESS_EVERY_SEC:
                 sent = now
                 # Nobody waits for the answer: training goes on while the driver is busy.
-                keeper.write.remote(self.trial_id, self._owner, PROGRESS_NAME, progress.to_json())
+                keeper.write.remote(self.trial_id, self._owner, PROGRESS, progress.to_json())
 
         return send
 

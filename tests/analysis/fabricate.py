@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from analysis.statistics.curve_summary import summarise_curves
-from analysis.stored_run.columns import METRICS
+from models.metrics.names import METRICS
 from tests.analysis.planted import WIDTHS, pair_of
 
 

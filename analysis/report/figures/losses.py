@@ -24,7 +24,7 @@ from analysis.statistics.change_point import Flattening, flattening_of
 from analysis.statistics.discriminator_health import DiscriminatorHealth, discriminator_health
 from analysis.statistics.stagnation import as_floats, last_half
 from analysis.stored_run.columns import TRENDS
-from analysis.stored_run.rows import decode_row, whole_lines
+from analysis.stored_run.rows import decode_row
 from analysis.stored_run.run import Run
 
 LOSSES = ("adversarial", "reconstruction", "discriminator_real", "discriminator_fake")
@@ -183,7 +183,7 @@ def _dash(name: str) -> str:
 
 
 def _thin_rows(run: Run, trial_id: str, max_rows: int) -> list[dict[str, Any]]:
-    lines = whole_lines(run.folder.read(f"trials/{trial_id}/curves.jsonl"))
+    lines = run.curve_lines(trial_id)
     rows = (decode_row(lines[i]) for i in evenly(len(lines), max_rows))
     return [row for row in rows if row is not None]
 

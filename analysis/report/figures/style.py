@@ -16,12 +16,21 @@ import plotly.graph_objects as go
 BLUE, SKY, VERMILION, ORANGE = "#0072b2", "#56b4e9", "#d55e00", "#e69f00"
 PURPLE, GREY = "#cc79a7", "#8a8a8a"
 
-TREND_COLOURS = {"stagnant": BLUE, "unclear": GREY, "rising": VERMILION, "falling": PURPLE}
+TREND_COLOURS = {
+    "stagnant": BLUE,
+    "unclear": GREY,
+    "rising": VERMILION,
+    "falling": PURPLE,
+    "idle": GREY,
+    "overpowered": GREY,
+}
 TREND_MARKERS = {
     "stagnant": "circle",
     "unclear": "circle-open",
     "rising": "triangle-up",
     "falling": "triangle-down",
+    "idle": "x-thin-open",
+    "overpowered": "cross-thin-open",
 }
 #: runs from dark blue to yellow for any kind of colour vision (Nunez et al. 2018, PLoS ONE 13)
 SEQUENTIAL = "Cividis"

@@ -16,13 +16,13 @@ from data_pipeline.batches import load_batch
 from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.split import split_by_content
-from models.metrics.accumulate import METRIC_NAMES
+from models.file_names import PROGRESS
+from models.metrics.names import METRICS
 from models.metrics.objective import Objective
 from models.metrics.validation import validate
 from models.networks.generator import Generator
 from models.training.checkpoint import load_checkpoint
 from models.training.epoch_progress import (
-    PROGRESS_NAME,
     EpochProgress,
     ProgressFile,
     read_progress,
@@ -49,7 +49,7 @@ def test_reports_say_what_the_trial_learnt(
     assert [report["done"] for report in reports] == [False, False, True]
     objective = Objective()
     for report in reports:
-        assert list(report["metrics"]) == list(METRIC_NAMES)
+        assert list(report["metrics"]) == list(METRICS)
         assert report["feasible"] == objective.feasible(report["metrics"])
         assert report["windows"][-1]["step"] == report["step"]
         assert report["windows"][-1]["epoch"] == report["epoch"]
@@ -112,7 +112,7 @@ def best_generator(folder: Path) -> Generator:
 
 def scripted(**changes: float) -> dict[str, float]:
     """Metrics of an epoch; feasible with an objective of 10 unless told otherwise."""
-    return {**dict.fromkeys(METRIC_NAMES, 1.0), "ab_swd": 10.0, **changes}
+    return {**dict.fromkeys(METRICS, 1.0), "ab_swd": 10.0, **changes}
 
 
 GREY = {"grey_skill": -0.1}
@@ -261,7 +261,7 @@ def test_each_step_is_shown(tmp_path: Path, photo_cache: PhotoCache) -> None:
 
 def test_the_file_of_a_step_is_written_now_and_then_and_read_back(tmp_path: Path) -> None:
     assert read_progress(tmp_path) is None
-    show = ProgressFile(tmp_path / PROGRESS_NAME)
+    show = ProgressFile(tmp_path / PROGRESS)
     reached = EpochProgress(epoch=3, step=1, steps=9, reconstruction=0.5, adversarial=None)
     show(reached)
     assert read_progress(tmp_path) == reached
@@ -270,5 +270,5 @@ def test_the_file_of_a_step_is_written_now_and_then_and_read_back(tmp_path: Path
     show(replace(reached, step=9))  # a validation may take long
     assert read_progress(tmp_path) == replace(reached, step=9)
     for damaged in (b"", b'{"epoch": 1', b"[]", b'{"epoch": 1}'):
-        (tmp_path / PROGRESS_NAME).write_bytes(damaged)
+        (tmp_path / PROGRESS).write_bytes(damaged)
         assert read_progress(tmp_path) is None

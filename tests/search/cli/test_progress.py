@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from models.training.epoch_progress import PROGRESS_NAME, EpochProgress, ProgressFile
+from models.file_names import PROGRESS
+from models.training.epoch_progress import EpochProgress, ProgressFile
 from search.cli.progress import MAX_LINES, Progress
 from search.run.ledger import Ledger
 from tests.search.ledgers import make_config, make_report, open_ledger
@@ -38,7 +39,7 @@ def text_of(console: Console) -> str:
 
 
 def show_step(ledger: Ledger, trial_id: str, step: int, *, epoch: int = 0) -> None:
-    ProgressFile(ledger.run.trial_folder(trial_id) / PROGRESS_NAME)(
+    ProgressFile(ledger.run.trial_folder(trial_id) / PROGRESS)(
         EpochProgress(epoch=epoch, step=step, steps=33, reconstruction=0.12345, adversarial=0.69314)
     )
 
@@ -93,7 +94,7 @@ def test_what_an_interrupted_search_left_is_not_shown(tmp_path: Path) -> None:
     # And when it has ended, nothing is left.
     ledger.report("0000", make_report(3))
     ledger.finish("0000")
-    assert not (ledger.run.trial_folder("0000") / PROGRESS_NAME).exists()
+    assert not (ledger.run.trial_folder("0000") / PROGRESS).exists()
 
 
 def test_more_trials_than_a_terminal_has_lines_for_are_counted(tmp_path: Path) -> None:

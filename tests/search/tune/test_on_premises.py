@@ -100,7 +100,7 @@ def test_the_launcher_starts_a_cluster_that_searches(place: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     with (place / "output.txt").open("w") as output:
         done = subprocess.run(
-            [str(ROOT / "tests/search/machines.sh"), str(place), "bash", str(script)],
+            [str(ROOT / "tests/search/tune/machines.sh"), str(place), "bash", str(script)],
             env={**environment, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
             stdin=subprocess.DEVNULL,
             stdout=output,
