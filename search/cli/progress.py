@@ -59,7 +59,7 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stop_waiting()
+        self.stop_waiting()
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -75,7 +75,8 @@ class Progress:
         else:
             self._status.update(what)
 
-    def _stop_waiting(self) -> None:
+    def stop_waiting(self) -> None:
+        """End what `wait_for` shows."""
         if self._status is not None:
             self._status.stop()
             self._status = None
@@ -83,7 +84,7 @@ class Progress:
     @contextmanager
     def photos(self) -> Iterator[Callable[[int, int], None]]:
         """Show how many photos are read; yields what to call with (done, total)."""
-        self._stop_waiting()
+        self.stop_waiting()
         if not self.console.is_terminal:
             yield lambda done, total: None
             return
@@ -109,7 +110,7 @@ class Progress:
     @contextmanager
     def live(self, render: Callable[[], RenderableType]) -> Iterator[None]:
         """Show what `render` returns, again and again, while the context lasts."""
-        self._stop_waiting()
+        self.stop_waiting()
         if not self.console.is_terminal:
             yield
             return

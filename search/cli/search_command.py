@@ -77,6 +77,11 @@ def add_parser(commands: Any) -> None:
     )
     run_group.add_argument("--name", help="name of the run (default: date and time)")
     run_group.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR")
+    run_group.add_argument(
+        "--describe",
+        action="store_true",
+        help="start nothing: print the resolved search and about how long and large it gets",
+    )
     run_group.add_argument("--resume", action="store_true", help="go on with the run of this name")
     run_group.add_argument("--seed", type=int, metavar="N", help="seed of the search (0)")
     run_group.add_argument(
@@ -139,6 +144,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, progress: Progress) -> int:
     tell_apart(arguments)
+    if arguments.describe:
+        return _describe(arguments, progress)
     if arguments.resume:
         run_folder, config = _resumed(arguments)
     else:
@@ -163,6 +170,26 @@ def _run(arguments: argparse.Namespace, progress: Progress) -> int:
                      "synthetic landscapes")  # fmt: skip
     with session:
         return _search(run_folder, config, arguments, place, progress)
+
+
+def _describe(arguments: argparse.Namespace, progress: Progress) -> int:
+    for flag, given in (("--resume", arguments.resume), ("--address", arguments.address)):
+        if given:
+            raise InputError(
+                f"--describe is of a new search on this machine, but got {flag}; leave it out"
+            )
+    config = _new_config(arguments)
+    from search.run.photos import prepare_photos
+
+    with progress.photos() as on_photo:
+        photos = prepare_photos(config, progress=on_photo)
+    progress.wait_for("training some steps")
+    from search.cli.describe_search import describe_search
+
+    description = describe_search(config, photos)
+    progress.stop_waiting()
+    sys.stdout.write(description)
+    return 0
 
 
 def _search(

@@ -56,6 +56,10 @@ CASES = {
     "bad duration": ("search --time-budget soon", ["soon", "2h"]),
     "existing name": ("search --images few --name taken", ["taken", "--resume"]),
     "resume without a name": ("search --resume", ["--name"]),
+    "description of what is there": (
+        "search --describe --resume --name taken",
+        ["--describe", "--resume"],
+    ),
     "resume of nothing": ("search --resume --name other", ["other", "--resume"]),
     "resume with another size": (
         "search --resume --name taken --image-size 128",
