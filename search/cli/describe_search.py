@@ -28,7 +28,7 @@ from search.config import SearchConfig
 from search.run.ended_trials import KEPT_OPTIMIZERS
 from search.run.photos import SearchPhotos, describe_photos
 from search.space import Choice, Fixed, Range
-from search.study.creation import distributions, suggest
+from search.study.creation import distributions
 from search.tune.resources import Slots, plan_slots
 
 #: configurations that are drawn, timed steps of each, and photos of its validation
@@ -67,7 +67,7 @@ def describe_search(config: SearchConfig, photos: SearchPhotos) -> str:
         ("trials", f"{config.trials}{repeats}{limit}; {slots.concurrency} at the same time"),
         ("epochs", f"up to {config.max_epochs} a trial, {estimate.steps_per_epoch:.0f} steps each"),
         ("objective", f"{config.objective}{f', where {guards}' if guards else ''}"),
-        *((name, _words(each)) for name, each in config.make_space().parameters.items()),
+        *((name, _words(each)) for name, each in config.space.parameters.items()),
         ("time", f"at most about {rough(estimate.total_sec)}: {measured}"),
         ("disk", f"at most about {estimate.disk_bytes / 1e6:.0f} MB"),
     ]
@@ -104,7 +104,7 @@ def estimate_search(config: SearchConfig, photos: SearchPhotos, slots: Slots) ->
 
 def draw_settings(config: SearchConfig) -> list[TrainingSettings]:
     """Settings of trials that are drawn at random from the space."""
-    space = config.make_space()
+    space = config.space
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -113,10 +113,7 @@ def draw_settings(config: SearchConfig) -> list[TrainingSettings]:
         optuna.logging.set_verbosity(verbosity)
     drawn = []
     for _ in range(DRAWS if space.sampled else 1):
-        trial = study.ask()
-        for name, distribution in distributions(space).items():
-            suggest(trial, name, distribution)
-        drawn.append(space.settings(trial.params, seed=0))
+        drawn.append(space.settings(study.ask(distributions(space)).params, seed=0))
     return drawn
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from search.run.ended_trials import EndedTrial
     from search.run.ledger import Ledger
     from search.run.trial_rows import OpenTrial
+    from search.tune.messages import EpochDone
 
 #: trials that run on a cluster beyond these are only counted
 MAX_LINES = 8
@@ -119,25 +120,24 @@ class Progress:
         ):
             yield
 
-    def on_start(self, opened: OpenTrial) -> None:
-        """A trial was asked for, or taken up again."""
+    def on_start(self, trial: OpenTrial) -> None:
+        """A trial was asked for, or continued."""
         assert self._ledger is not None
-        folder = self._ledger.run.trial_folder(opened.trial_id)
+        folder = self._ledger.run.trial_folder(trial.trial_id)
         with self._lock:
-            self._leave(opened.trial_id)
-            self._running[opened.trial_id] = RunningTrial(
-                folder, begun=opened.reported_epoch, repeat=opened.repeat_of is not None
+            self._leave(trial.trial_id)
+            self._running[trial.trial_id] = RunningTrial(
+                folder, begun=trial.reported_epoch, repeat=trial.repeat_of is not None
             )
 
-    def on_report(self, trial_id: str, report: dict[str, Any]) -> None:
+    def on_epoch(self, trial_id: str, message: EpochDone) -> None:
         """A trial validated an epoch."""
-        if "epoch" in report:
-            with self._lock:
-                if running := self._running.get(trial_id):
-                    running.reported = report["epoch"]
-        if "note" in report and not self._noted:
+        with self._lock:
+            if running := self._running.get(trial_id):
+                running.reported = message.report.epoch
+        if message.note and not self._noted:
             self._noted = True  # each process of a trial comes with the same
-            self.say(f"trial {trial_id}: {report['note']}")
+            self.say(f"trial {trial_id}: {message.note}")
 
     def on_end(self, ended: EndedTrial) -> None:
         """A trial ended: one line, kept."""

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -238,7 +239,7 @@ def _train(
     return 0
 
 
-def _ended(row: dict[str, Any], config: SearchConfig) -> str:
+def _ended(row: Mapping[str, Any], config: SearchConfig) -> str:
     broken = describe_broken_guards(config.make_objective().guards, row)
     guard = f", but its colours fail the guards: {broken}" if broken else ""
     return (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.text import Text
 
 from models.training.epoch_progress import EpochProgress
+from models.training.report import EpochReport
 from models.training.trial import TrialTraining
 from search.cli.progress import Progress
 from search.cli.time_left import TimeLeft, rough
@@ -36,22 +36,22 @@ class TrainProgress:
         """A training step was done."""
         self._reached = reached
 
-    def on_epoch(self, report: dict[str, Any]) -> None:
+    def on_epoch(self, report: EpochReport) -> None:
         """An epoch was trained and validated: one line, kept."""
         assert self._trial is not None
         metric = self._trial.objective.metric
-        seconds, self._seconds = report["seconds"] - self._seconds, report["seconds"]
+        seconds, self._seconds = report.seconds - self._seconds, report.seconds
         losses = [
             f"{name} {value:.4g}"
             for name in ("reconstruction", "adversarial")
-            if (value := report["windows"][-1].get(f"{name}_ema")) is not None
+            if (value := report.windows[-1].get(f"{name}_ema")) is not None
         ]
-        notes = "" if report["feasible"] else "  (breaks a guard)"
-        if report["best_epoch"] == report["epoch"]:
+        notes = "" if report.feasible else "  (breaks a guard)"
+        if report.best_epoch == report.epoch:
             notes += "  best so far"
         self._progress.say(
-            f"[{report['epoch']}/{self._trial.max_epochs}] {metric} "
-            f"{report['metrics'][metric]:.4g}  {'  '.join(losses)}  {seconds:.0f} s{notes}"
+            f"[{report.epoch}/{self._trial.max_epochs}] {metric} "
+            f"{report.metrics[metric]:.4g}  {'  '.join(losses)}  {seconds:.0f} s{notes}"
         )
 
     def _line(self) -> Text:
@@ -62,7 +62,7 @@ class TrainProgress:
         parts = [f"epoch {reached.epoch + 1}/{trial.max_epochs}  {reached.describe()}"]
         if trial.best:
             metric = trial.objective.metric
-            parts.append(f"best {metric} {trial.best['metrics'][metric]:.4g}")
+            parts.append(f"best {metric} {trial.best.metrics[metric]:.4g}")
         done = reached.epochs
         left = self._time_left.update(done=done - self._begun, left=trial.max_epochs - done)
         if left is not None:

@@ -8,7 +8,7 @@ whoever opens the study again passes it once more or leaves it to the database's
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from data_pipeline.errors import InputError
 from search.run.directory import RunFolder
@@ -94,9 +94,9 @@ def _open_database(address: str) -> BaseStorage:
 
     url = _parse(address)
     url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    if url.get_backend_name() != "sqlite":
-        options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_SEC}
+    remote = url.get_backend_name() != "sqlite"
+    timeout = {"connect_args": {"connect_timeout": CONNECT_TIMEOUT_SEC}} if remote else {}
+    options = {"pool_pre_ping": True, **timeout}
     try:
         return RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=options)
     except ImportError as error:

@@ -21,6 +21,7 @@ from models.file_names import PROGRESS
 from search.run.storage_errors import describe
 from search.tune.cache_transfer import Manifest, describe_cache, read_chunk
 from search.tune.cluster import own_versions
+from search.tune.messages import FileServerAddress
 
 #: what a trial may send, in the order in which it is sent, and how large it may be. The checkpoint
 #: comes after what belongs to it: a trial that goes on from it finds the rest.
@@ -126,11 +127,10 @@ class FileServer:
         return self._trials / trial_id
 
 
-def start_file_server(trials: Path, caches: Mapping[int, Path]) -> tuple[Any, dict[str, Any]]:
+def start_file_server(trials: Path, caches: Mapping[int, Path]) -> tuple[Any, FileServerAddress]:
     """Start the keeper on this machine.
 
-    Returns its handle, with which it ends, and what trials must know of this machine: the keeper's
-    `name` and `node`, by which they find it, and the `versions` that theirs must be.
+    Returns its handle, with which it ends, and how trials find it.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -154,7 +154,7 @@ def start_file_server(trials: Path, caches: Mapping[int, Path]) -> tuple[Any, di
         .remote(str(trials.resolve()), described)
     )
     ray.get(handle.manifest.remote(next(iter(caches))))
-    return handle, {"name": name, "node": node, "versions": own_versions()}
+    return handle, FileServerAddress(name=name, node=node, versions=own_versions())
 
 
 def _checked(name: str) -> str:

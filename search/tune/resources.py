@@ -99,7 +99,7 @@ def _trials_per_gpu(
 
 
 def _widest(config: SearchConfig) -> TrainingSettings:
-    space = config.make_space()
+    space = config.space
     names = ("generator_complexity", "discriminator_complexity", "image_size", "batch_size")
     return space.settings(
         {name: space.values_of(name)[0] for name in space.sampled}

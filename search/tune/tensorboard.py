@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from tensorboardX.summary import hparams
 
 from models.file_names import ORIGINALS, SAMPLES
 from models.metrics.names import METRICS
+from models.training.settings import TrainingSettings
+from search.tune.messages import EpochDone, TrialStart, from_result
 
 #: how far a window is, not what was measured in it
 _COUNTERS = ("step", "epoch", "images", "seconds")
@@ -41,28 +44,29 @@ class TensorBoardCallback(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Write an epoch: its windows and its validation."""
-        report, asked = result.get("report", {}), trial.config["trial"]
-        trial_id: str = asked["trial_id"]
-        epoch, _ = self._reached.get(trial_id, (asked["reported_epoch"], 0))
-        # A failure is no point of a curve; a trial that was taken up again may repeat an epoch.
-        if report.get("epoch", 0) <= epoch:
+        start, message = TrialStart.from_config(trial.config), from_result(result)
+        if not isinstance(message, EpochDone):
+            return
+        trial_id, report = start.trial_id, message.report
+        epoch, _ = self._reached.get(trial_id, (start.reported_epoch, 0))
+        if report.epoch <= epoch:  # a trial that is continued may repeat an epoch
             return
         if trial_id not in self._writers:
-            self._open(trial_id, asked["settings"])
+            self._open(trial_id, start.settings)
         writer = self._writers[trial_id]
-        for window in report["windows"]:
+        for window in report.windows:
             losses = {_tag(key): window[key] for key in window if key not in _COUNTERS}
             writer.add_summary(_scalars(losses), window["step"])
-        metrics = {f"metrics/{name}": value for name, value in report["metrics"].items()}
-        writer.add_summary(_scalars(metrics), report["step"])
+        metrics = {f"metrics/{name}": value for name, value in report.metrics.items()}
+        writer.add_summary(_scalars(metrics), report.step)
         writer.flush()
-        self._reached[trial_id] = report["epoch"], report["step"]
+        self._reached[trial_id] = report.epoch, report.step
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Write the pictures of the best epoch, and that the trial has ended."""
-        self._end(trial.config["trial"]["trial_id"])
+        self._end(trial.config["trial_id"])
 
     on_trial_error = on_trial_complete
 
@@ -71,13 +75,15 @@ class TensorBoardCallback(Callback):
         for trial_id in list(self._writers):
             self._end(trial_id)
 
-    def _open(self, trial_id: str, settings: dict[str, Any]) -> None:
+    def _open(self, trial_id: str, settings: TrainingSettings) -> None:
         folder = self._folder / trial_id
         folder.mkdir(parents=True, exist_ok=True)
         # Its own name has whole seconds: a trial that is taken up again at once keeps both files.
         suffix = f".{secrets.token_hex(4)}"
         writer = self._writers[trial_id] = FileWriter(str(folder), filename_suffix=suffix)
-        experiment, start, _ = hparams(settings, {f"metrics/{name}": None for name in METRICS})
+        experiment, start, _ = hparams(
+            settings.to_dict(), {f"metrics/{name}": None for name in METRICS}
+        )
         writer.add_summary(experiment)
         writer.add_summary(start)
 
@@ -101,7 +107,7 @@ def _tag(key: str) -> str:
     return f"losses/{key}"
 
 
-def _scalars(values: dict[str, float | None]) -> Summary:
+def _scalars(values: Mapping[str, float | None]) -> Summary:
     return Summary(
         value=[
             Summary.Value(tag=tag, simple_value=value)

@@ -1,6 +1,6 @@
 """Where a trial works: in the run's folder, or on a machine that does not see it.
 
-There it works in a folder of its own, with the photo cache of that machine, and the keeper (see
+There it works in a folder of its own, with the photo cache of that machine, and an actor (see
 `search.tune.file_server`) carries files to and fro.
 """
 
@@ -24,6 +24,7 @@ from search.run.storage_errors import SearchHaltedError, describe, halts
 from search.tune.cache_transfer import bring_cache
 from search.tune.cluster import check_versions, own_versions
 from search.tune.file_server import FILES, Halt
+from search.tune.messages import FileServerAddress, SearchHalted, TrialFailed, TrialJob
 
 #: between two messages of a trial on another machine that say how far its epoch has come
 PROGRESS_EVERY_SEC = 5.0
@@ -32,19 +33,18 @@ PROGRESS_EVERY_SEC = 5.0
 class TrialDirectory:
     """The run's own folder, which this machine has."""
 
-    def __init__(self, job: dict[str, Any], trial_id: str) -> None:
+    def __init__(self, job: TrialJob, trial_id: str) -> None:
         self._job = job
         self.trial_id = trial_id
 
     @property
     def folder(self) -> Path:
         """Where the trial's files go."""
-        return Path(self._job["trials_folder"]) / self.trial_id
+        return Path(self._job.trials_folder) / self.trial_id
 
     def cache_path(self, image_size: int) -> str:
         """Where the photos are."""
-        path: str = self._job["caches"][str(image_size)]
-        return path
+        return self._job.caches[image_size]
 
     def open(self) -> None:
         """Have there what earlier epochs left."""
@@ -56,11 +56,11 @@ class TrialDirectory:
     def deliver(self) -> None:
         """See to it that the run's folder holds what the trial has written."""
 
-    def report_on(self, error: OSError) -> dict[str, Any]:
+    def message_for(self, error: OSError) -> TrialFailed | SearchHalted:
         """What a failure to read or write means: the end of the trial, or of the search."""
         if halts(error, self.folder.parent):
-            return {"halt": describe(error)}
-        return {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+            return SearchHalted(describe(error))
+        return TrialFailed(f"{type(error).__name__}: {error}".splitlines()[0])
 
     def close(self) -> None:
         """Leave nothing behind that is not needed."""
@@ -71,13 +71,13 @@ class LocalTrialDirectory(TrialDirectory):
 
     def open(self) -> None:
         """Let nobody else write files of this trial any more."""
-        _ask(_keeper(self._job).claim.remote(self.trial_id, secrets.token_hex(8)))
+        _ask(_file_server(self._job).claim.remote(self.trial_id, secrets.token_hex(8)))
 
 
 class RemoteTrialDirectory(TrialDirectory):
     """A machine that shares no folder with the driver's."""
 
-    def __init__(self, job: dict[str, Any], trial_id: str) -> None:
+    def __init__(self, job: TrialJob, trial_id: str) -> None:
         super().__init__(job, trial_id)
         self._owner = secrets.token_hex(8)
         self._scratch = tempfile.TemporaryDirectory(prefix=f"chromatune-{trial_id}-")
@@ -90,39 +90,39 @@ class RemoteTrialDirectory(TrialDirectory):
 
     def cache_path(self, image_size: int) -> str:
         """The cache of this machine; it is brought here when it is missing."""
-        return _bring(self._job["keeper"]["name"], image_size)
+        return _bring(_address(self._job).name, image_size)
 
     def open(self) -> None:
         """Fetch what the run's folder has of this trial."""
-        keeper = _keeper(self._job)
-        for name in _ask(keeper.claim.remote(self.trial_id, self._owner)):
-            (self.folder / name).write_bytes(_ask(keeper.read.remote(self.trial_id, name)))
+        server = _file_server(self._job)
+        for name in _ask(server.claim.remote(self.trial_id, self._owner)):
+            (self.folder / name).write_bytes(_ask(server.read.remote(self.trial_id, name)))
             self._sent[name] = _stamp(self.folder / name)
 
     def progress_file(self) -> Callable[[EpochProgress], None]:
         """Send a step when the last one that was sent is some seconds old."""
-        keeper, sent = _keeper(self._job), -PROGRESS_EVERY_SEC
+        server, sent = _file_server(self._job), -PROGRESS_EVERY_SEC
 
         def send(progress: EpochProgress) -> None:
             nonlocal sent
             if (now := time.monotonic()) - sent >= PROGRESS_EVERY_SEC:
                 sent = now
                 # Nobody waits for the answer: training goes on while the driver is busy.
-                keeper.write.remote(self.trial_id, self._owner, PROGRESS, progress.to_json())
+                server.write.remote(self.trial_id, self._owner, PROGRESS, progress.to_json())
 
         return send
 
     def deliver(self) -> None:
         """Send what has changed since the last time."""
-        keeper = _keeper(self._job)
+        server = _file_server(self._job)
         for name in FILES:
             path = self.folder / name
             if not path.is_file() or self._sent.get(name) == (stamp := _stamp(path)):
                 continue
-            _ask(keeper.write.remote(self.trial_id, self._owner, name, path.read_bytes()))
+            _ask(server.write.remote(self.trial_id, self._owner, name, path.read_bytes()))
             self._sent[name] = stamp
 
-    def report_on(self, error: OSError) -> dict[str, Any]:
+    def message_for(self, error: OSError) -> TrialFailed | SearchHalted:
         """A disk of this machine ends the trial, not the search: others go on elsewhere."""
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -130,51 +130,57 @@ class RemoteTrialDirectory(TrialDirectory):
                 f"the disk of {socket.gethostname()} is full ({error.filename or self.folder}); "
                 "free some space there, or name another disk in TMPDIR"
             )
-        return {"failed": reason}
+        return TrialFailed(reason)
 
     def close(self) -> None:
         """Remove the folder."""
         self._scratch.cleanup()
 
 
-def find_trial_directory(job: dict[str, Any], trial_id: str) -> TrialDirectory:
-    """The workplace of a trial on the machine where this runs.
+def find_trial_directory(job: TrialJob, trial_id: str) -> TrialDirectory:
+    """Where a trial works on the machine where this runs.
 
     Raises SearchHaltedError on a machine of a cluster whose versions are not the driver's.
     """
-    keeper = job.get("keeper")
-    if keeper is None:
+    if job.file_server is None:
         return TrialDirectory(job, trial_id)
     try:
-        check_versions(keeper["versions"], {socket.gethostname(): own_versions()})
+        check_versions(job.file_server.versions, {socket.gethostname(): own_versions()})
     except InputError as error:
         # The machine joined later. If its trials only failed, it would use up all that are left.
         raise SearchHaltedError(str(error)) from error
     import ray
 
     here = ray.get_runtime_context().get_node_id()
-    return (LocalTrialDirectory if here == keeper["node"] else RemoteTrialDirectory)(job, trial_id)
+    return (LocalTrialDirectory if here == job.file_server.node else RemoteTrialDirectory)(
+        job, trial_id
+    )
 
 
 @lru_cache(maxsize=8)
-def _bring(keeper_name: str, image_size: int) -> str:
+def _bring(server_name: str, image_size: int) -> str:
     """Once a process: to look again would be to hash all photos again."""
     import ray
 
-    keeper = ray.get_actor(keeper_name)
+    server = ray.get_actor(server_name)
 
     def fetch(name: str, number: int) -> bytes:
-        content: bytes = _ask(keeper.chunk.remote(image_size, name, number))
+        content: bytes = _ask(server.chunk.remote(image_size, name, number))
         return content
 
-    manifest = _ask(keeper.manifest.remote(image_size))
+    manifest = _ask(server.manifest.remote(image_size))
     return str(bring_cache(manifest, default_cache_dir(), fetch))
 
 
-def _keeper(job: dict[str, Any]) -> Any:
+def _file_server(job: TrialJob) -> Any:
     import ray
 
-    return ray.get_actor(job["keeper"]["name"])
+    return ray.get_actor(_address(job).name)
+
+
+def _address(job: TrialJob) -> FileServerAddress:
+    assert job.file_server is not None  # only asked for in clusters
+    return job.file_server
 
 
 def _ask(answer: Any) -> Any:

@@ -36,17 +36,17 @@ def test_a_study_of_the_report_builds(path: Path) -> None:
     assert not config.early_stopping.enabled
     assert config.finalists == config.trials
     # Every sampled value is a point that is asked; nothing is left to chance.
-    sampled = config.make_space().sampled
+    sampled = config.space.sampled
     assert len(config.points) in (config.trials, 0)
     assert all(set(point) == set(sampled) for point in config.points)
-    assert set(distributions(config.make_space())) == set(sampled)
+    assert set(distributions(config.space)) == set(sampled)
 
 
 def test_the_small_study_has_the_ratios_of_the_large_one() -> None:
     ratios = []
     for name in ("complexity", "complexity-small"):
         config = SearchConfig.from_dict({"name": "a", **load_yaml(CONFIGS / f"{name}.yaml")})
-        space = config.make_space()
+        space = config.space
         settings = [space.settings(point, seed=0) for point in config.points]
         ratios.append(
             [
@@ -61,7 +61,7 @@ def test_the_small_study_has_the_ratios_of_the_large_one() -> None:
 
 def test_the_final_model_has_the_ratio_of_the_report() -> None:
     config = SearchConfig.from_dict({"name": "a", **load_yaml(CONFIGS / "final_model.yaml")})
-    settings = config.make_space().settings({}, seed=0)
+    settings = config.space.settings({}, seed=0)
     sizes = network_sizes(
         settings.generator_complexity, settings.discriminator_complexity, settings.image_size
     )
@@ -71,7 +71,7 @@ def test_the_final_model_has_the_ratio_of_the_report() -> None:
 
 def test_the_one_of_good_colours_trains_a_single_pair_with_a_late_discriminator() -> None:
     config = SearchConfig.from_dict({"name": "a", **load_yaml(CONFIGS / "quality.yaml")})
-    space = config.make_space()
+    space = config.space
     assert config.trials == 1
     assert not space.sampled
     assert 0 < space.settings({}, seed=0).pretrain_epochs < config.max_epochs

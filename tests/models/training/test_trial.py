@@ -150,9 +150,9 @@ def test_the_best_epoch_is_kept(
         state = {n: t.clone() for n, t in trial.training.generator.state_dict().items()}
         generators.append(state)
         pictures.append((tmp_path / "samples.png").read_bytes())
-        assert report["best_epoch"] == best_epoch
-        assert differences(report["best_metrics"], epochs[best_epoch - 1]) == []
-        assert report["feasible"] == Objective().feasible(epochs[epoch - 1])
+        assert report.best_epoch == best_epoch
+        assert differences(report.best_metrics, epochs[best_epoch - 1]) == []
+        assert report.feasible == Objective().feasible(epochs[epoch - 1])
         best = load_checkpoint(tmp_path / "best.pt")
         assert best["epoch"] == best_epoch
         assert differences(best["metrics"], epochs[best_epoch - 1]) == []
@@ -168,7 +168,7 @@ def test_a_loss_that_is_not_finite_leaves_earlier_checkpoints(
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with torch.no_grad():
         trial.training.pair.generator.inc[0].weight.fill_(math.nan)
-    with pytest.raises(NonFiniteLossError, match=rf"was nan at step {report['step'] + 1}$"):
+    with pytest.raises(NonFiniteLossError, match=rf"was nan at step {report.step + 1}$"):
         trial.run_epoch()
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert new_trial(tmp_path, photo_cache).training.epoch == 1
@@ -197,7 +197,7 @@ def test_fewer_photos_than_a_grid_has_places(tmp_path: Path, photo_cache: PhotoC
 def test_the_photos_themselves_are_not_needed(tmp_path: Path, photo_cache: PhotoCache) -> None:
     again = open_cache(photo_cache.path)
     settings = tiny_settings(adversarial_factor=0.0)
-    assert new_trial(tmp_path, again, settings=settings, max_epochs=1).run_epoch()["done"]
+    assert new_trial(tmp_path, again, settings=settings, max_epochs=1).run_epoch().done
 
 
 def test_a_batch_larger_than_the_training_set_is_refused(
@@ -249,12 +249,12 @@ def test_each_step_is_shown(tmp_path: Path, photo_cache: PhotoCache) -> None:
     trial.run_epoch()
     seen: list[EpochProgress] = []
     report = trial.run_epoch(on_step=seen.append)
-    steps = report["step"] // 2
+    steps = report.step // 2
     assert [(each.epoch, each.step, each.steps) for each in seen] == [
         (1, i + 1, steps) for i in range(steps)
     ]
     assert seen[-1].epochs == 2
-    last = report["windows"][-1]
+    last = report.windows[-1]
     assert seen[-1].reconstruction == last["reconstruction_ema"]
     assert seen[-1].adversarial == last["adversarial_ema"]
 

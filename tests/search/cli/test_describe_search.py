@@ -13,6 +13,7 @@ from search.cli.describe_search import disk_bytes, draw_settings
 from search.cli.main import main
 from search.config import SearchConfig, load_yaml
 from search.ready_searches import find_config
+from search.space import SearchSpace
 from tests.models.toys import new_trial, tiny_settings
 
 SEARCH = """search --images synthetic:40 --image-size 32 --batch-size 4 --trials 6 --max-epochs 2
@@ -45,7 +46,7 @@ def test_it_says_what_would_happen_and_leaves_no_run(
 
 
 def test_draws_come_from_the_space() -> None:
-    config = SearchConfig(name="a", space={"generator_complexity": [8, 16]})
+    config = SearchConfig(name="a", space=SearchSpace.parse({"generator_complexity": [8, 16]}))
     assert {each.generator_complexity for each in draw_settings(config)} <= {8, 16}
     # Where nothing varies, one is all.
     quality = load_yaml(find_config(Path("quality")))

@@ -17,6 +17,7 @@ from models.file_names import PROGRESS
 from models.training.epoch_progress import EpochProgress, ProgressFile
 from search.cli.progress import MAX_LINES, Progress
 from search.run.ledger import Ledger
+from search.tune.messages import EpochDone
 from tests.search.ledgers import make_config, make_report, open_ledger
 
 ROOT = Path(__file__).parents[3]
@@ -73,7 +74,7 @@ def test_the_last_step_is_followed_by_the_validation_and_the_next_epoch(tmp_path
         show_step(ledger, "0000", 33)
     assert "epoch 1/3  validating  reconstruction" in text_of(console)
     with progress.trials(ledger):
-        progress.on_report("0000", make_report(1))
+        progress.on_epoch("0000", EpochDone(report=make_report(1), device="cpu"))
     assert "epoch 2/3" in text_of(console)
     with progress.trials(ledger):
         show_step(ledger, "0000", 2, epoch=1)

@@ -19,7 +19,9 @@ from models.training.epoch_progress import EpochProgress, read_progress
 from search.tune import cache_transfer, file_server, trial_directory
 from search.tune.cache_transfer import Manifest, bring_cache, describe_cache, read_chunk
 from search.tune.file_server import FILES, FileServer, Halt
+from search.tune.messages import SearchHalted, TrialFailed
 from search.tune.trial_directory import RemoteTrialDirectory, TrialDirectory
+from tests.search.ledgers import make_job
 
 CHUNK = 10_000
 
@@ -157,8 +159,8 @@ def test_a_trial_on_another_machine_shows_its_steps(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = SimpleNamespace(remote=server.write)
-    monkeypatch.setattr(trial_directory, "_keeper", lambda job: SimpleNamespace(write=write))
-    place = RemoteTrialDirectory({}, "0000")
+    monkeypatch.setattr(trial_directory, "_file_server", lambda job: SimpleNamespace(write=write))
+    place = RemoteTrialDirectory(make_job(tmp_path), "0000")
     show = place.progress_file()
     reached = EpochProgress(epoch=1, step=2, steps=9, reconstruction=0.5, adversarial=None)
     show(reached)
@@ -216,10 +218,11 @@ def test_a_full_disk_of_the_driver_halts(
 
 def test_a_full_disk_of_another_machine_ends_the_trial_only(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
-    job = {"trials_folder": str(tmp_path), "server": {"name": "x", "node": "y"}}
+    job = make_job(tmp_path)
     place = RemoteTrialDirectory(job, "0000")
-    report = place.report_on(full)
+    message = place.message_for(full)
     place.close()
     assert not place.folder.exists()
-    assert "TMPDIR" in report["failed"]
-    assert "halt" in TrialDirectory(job, "0000").report_on(full)
+    assert isinstance(message, TrialFailed)
+    assert "TMPDIR" in message.reason
+    assert isinstance(TrialDirectory(job, "0000").message_for(full), SearchHalted)

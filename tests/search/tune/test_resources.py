@@ -17,7 +17,7 @@ GB = 10**9
 
 def _plan(*, cpus: float = 16.0, gpus: float = 1.0, trials: int = 40, **changes: Any) -> Slots:
     memory = changes.pop("gpu_memory", 24 * GB)
-    config = SearchConfig(name="a", **changes)
+    config = SearchConfig.from_dict({"name": "a", **changes})
     return plan_slots(config, cpus=cpus, gpus=gpus, largest=cpus, trials=trials, gpu_memory=memory)
 
 

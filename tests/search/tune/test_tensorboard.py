@@ -8,24 +8,32 @@ from typing import Any
 
 from PIL import Image
 
+from models.training.report import EpochReport
 from models.training.settings import TrainingSettings
+from search.tune.messages import EpochDone, TrialFailed, TrialStart, to_result
 from search.tune.tensorboard import TensorBoardCallback
-from tests.search.ledgers import EPOCHS, WINDOWS, make_report
+from tests.search.ledgers import EPOCHS, WINDOWS, make_job, make_report
 from tests.search.tune.events import read_events
 
 
 def trial(reported_epoch: int = 0) -> Any:
-    asked = {
-        "trial_id": "0007",
-        "settings": TrainingSettings(generator_complexity=24).to_dict(),
-        "reported_epoch": reported_epoch,
-    }
-    return SimpleNamespace(config={"trial": asked})
+    start = TrialStart(
+        job=make_job(Path("absent")),
+        trial_id="0007",
+        settings=TrainingSettings(generator_complexity=24),
+        reported_epoch=reported_epoch,
+    )
+    return SimpleNamespace(config=start.to_config())
 
 
-def report_to(callback: TensorBoardCallback, reported: Any, *reports: dict[str, Any]) -> None:
+def report_to(
+    callback: TensorBoardCallback, reported: Any, *reports: EpochReport | TrialFailed
+) -> None:
     for report in reports:
-        callback.on_trial_result(0, [], reported, {"report": report})
+        message = (
+            EpochDone(report=report, device="cpu") if isinstance(report, EpochReport) else report
+        )
+        callback.on_trial_result(0, [], reported, to_result(message))
 
 
 def test_a_resumed_trial_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -48,7 +56,7 @@ def test_a_failure_leaves_what_was_learnt_and_the_pictures(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     Image.new("RGB", (12, 6), "green").save(folder / "samples.png")
     callback = TensorBoardCallback(tmp_path / "logs", tmp_path / "trials")
-    report_to(callback, trial(), make_report(1), {"failed": "out of memory"})
+    report_to(callback, trial(), make_report(1), TrialFailed("out of memory"))
     callback.on_trial_complete(0, [], trial())
     logged = read_events(tmp_path / "logs" / "0007")
     assert len(logged.scalars["losses/adversarial"]) == WINDOWS
@@ -57,6 +65,6 @@ def test_a_failure_leaves_what_was_learnt_and_the_pictures(tmp_path: Path) -> No
 
 def test_a_trial_that_never_reported_leaves_nothing(tmp_path: Path) -> None:
     callback = TensorBoardCallback(tmp_path / "logs", tmp_path / "trials")
-    report_to(callback, trial(), {"failed": "out of memory"})
+    report_to(callback, trial(), TrialFailed("out of memory"))
     callback.on_trial_error(0, [], trial())
     assert not (tmp_path / "logs").exists()
