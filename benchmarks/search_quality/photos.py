@@ -3,9 +3,9 @@
 Every method trains with `models.training.trial.TrialTraining` on the same photos, in one process.
 Ours goes through the ledger (`ask`, `report`, `finish`), known points and early stopping included,
 exactly as the driver does; random search draws from the same space and trains every trial to its
-end; the grid is the trainings that `configs/*.yaml` name, in order, and then the same at the other
-end of the report's learning rates, until the budget is spent. A search's result is the lowest
-ab_swd of all epochs that satisfy the guards.
+end; the grid is the trainings that `search/configs/*.yaml` name, in order, and then the same at the
+other end of the report's learning rates, until the budget is spent. A search's result is the
+lowest ab_swd of all epochs that satisfy the guards.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from search.space import SearchSpace
 from search.study.creation import distributions, open_study
 from search.tune.messages import TrialFailed
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[2] / "search" / "configs"
 #: the ready searches that are the report's own, in its order
 REPORT_STUDIES = ("complexity", "adversarial_effect", "final_model")
 #: the ends of the report's learning rates

@@ -95,6 +95,8 @@ def _opening(config: Mapping[str, Any], *, has_samples: bool) -> list[str]:
         + (f" (trial {_cell(config['trial_id'])})." if "trial_id" in config else "."),
         "",
     ]
+    if broken := config.get("broken_guards"):
+        lines += [f"**Its colours fail the guards of the search:** {_cell(broken)}.", ""]
     if has_samples:
         lines += [f"![Grey inputs left, outputs right]({SAMPLES_NAME})", ""]
         lines += ["Photos it was not trained on: grey inputs left, outputs right.", ""]

@@ -23,8 +23,9 @@ from models.metrics.objective import Objective
 from models.metrics.validation import validate
 from models.training.checkpoint import encode_checkpoint, load_checkpoint, save_checkpoint
 from models.training.device import Compute
+from models.training.epoch_progress import EpochProgress
 from models.training.loop import Training
-from models.training.report import BestEpoch, EpochReport, LossRow
+from models.training.report import BestEpoch, EpochReport
 from models.training.sample_grid import encode_png, originals_grid, sample_grid
 from models.training.settings import TrainingSettings
 
@@ -102,18 +103,19 @@ class TrialTraining:
         """Whether all epochs are trained."""
         return self.training.epoch >= self.max_epochs
 
-    def run_epoch(self, *, on_window: Callable[[LossRow], None] | None = None) -> EpochReport:
+    def run_epoch(self, *, on_step: Callable[[EpochProgress], None] | None = None) -> EpochReport:
         """Train, validate and checkpoint one epoch; return its report.
 
-        `on_window` is called with each row of losses as it comes.
+        `on_step` is called after each step.
         Raises NonFiniteLossError; the checkpoints of earlier epochs are then untouched.
         """
         started = time.perf_counter()
-        windows = []
-        for window in self.training.run_epoch():
-            windows.append(window)
-            if on_window:
-                on_window(window)
+
+        def stepped(step: int, steps: int) -> None:
+            if on_step:
+                on_step(self._progress(step, steps))
+
+        windows = list(self.training.run_epoch(on_step=stepped))
         metrics = validate(
             self.training.generator, self._validation_batches(), device=self.training.compute.device
         )
@@ -137,6 +139,16 @@ class TrialTraining:
         )
         self._save()
         return self.last_report
+
+    def _progress(self, step: int, steps: int) -> EpochProgress:
+        averages = self.training.window.averages
+        return EpochProgress(
+            epoch=self.training.epoch,
+            step=step,
+            steps=steps,
+            reconstruction=averages.get("reconstruction"),
+            adversarial=averages.get("adversarial"),
+        )
 
     def _keep(self, best: BestEpoch) -> None:
         generator = self.training.generator

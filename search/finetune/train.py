@@ -10,8 +10,9 @@ from pathlib import Path
 from data_pipeline.cache.build import open_cache
 from data_pipeline.split import split_by_content
 from models.training.device import resolve_compute
+from models.training.epoch_progress import EpochProgress
 from models.training.loss_window import NonFiniteLossError
-from models.training.report import EpochReport, LossRow
+from models.training.report import EpochReport
 from models.training.trial import TrialTraining
 from search.cli import interrupts
 from search.finetune.output_folder import TrainFolder
@@ -50,7 +51,7 @@ def train(
     with progress.epochs(trial):
         while not trial.done:
             try:
-                report = trial.run_epoch(on_window=_interruptible(progress.on_window))
+                report = trial.run_epoch(on_step=_interruptible(progress.on_step))
             except NonFiniteLossError as error:
                 books.end(TrialOutcome("failed", f"non-finite loss: {error}"))
                 raise TrainingFailedError(_advice(folder, trial, error)) from error
@@ -120,12 +121,10 @@ def _open_trial(folder: TrainFolder, cache_path: Path) -> TrialTraining:
     )
 
 
-def _interruptible(
-    on_window: Callable[[LossRow], None],
-) -> Callable[[LossRow], None]:
-    def checked(window: LossRow) -> None:
+def _interruptible(on_step: Callable[[EpochProgress], None]) -> Callable[[EpochProgress], None]:
+    def checked(reached: EpochProgress) -> None:
         interrupts.check()
-        on_window(window)
+        on_step(reached)
 
     return checked
 

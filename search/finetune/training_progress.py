@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.live import Live
 from rich.text import Text
 
-from models.training.report import EpochReport, LossRow
+from models.training.epoch_progress import EpochProgress
+from models.training.report import EpochReport
 from models.training.trial import TrialTraining
-from search.cli.progress import Progress, duration
+from search.cli.progress import Progress
+from search.cli.time_left import TimeLeft, rough
 
 
 class TrainProgress:
@@ -20,27 +20,21 @@ class TrainProgress:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._trial: TrialTraining | None = None
-        #: (epochs, clock in seconds) when the context was entered and at the last window
-        self._begun = self._reached = (0.0, 0.0)
+        self._begun = 0
         self._seconds = 0.0
-        self._window: LossRow | None = None
+        self._reached: EpochProgress | None = None
+        self._time_left = TimeLeft()
 
     @contextmanager
     def epochs(self, trial: TrialTraining) -> Iterator[None]:
         """Show the state of the training while the context lasts."""
-        self._trial, self._seconds = trial, trial.seconds
-        self._begun = self._reached = (float(trial.training.epoch), time.monotonic())
-        console = self._progress.console
-        if not console.is_terminal:
-            yield
-            return
-        with Live(get_renderable=self._line, console=console, refresh_per_second=4, transient=True):
+        self._trial, self._seconds, self._begun = trial, trial.seconds, trial.training.epoch
+        with self._progress.live(self._line):
             yield
 
-    def on_window(self, window: LossRow) -> None:
-        """Some training steps were done; `window` is their row of losses."""
-        self._window = window
-        self._reached = (window["epoch"] or 0.0, time.monotonic())
+    def on_step(self, reached: EpochProgress) -> None:
+        """A training step was done."""
+        self._reached = reached
 
     def on_epoch(self, report: EpochReport) -> None:
         """An epoch was trained and validated: one line, kept."""
@@ -62,18 +56,15 @@ class TrainProgress:
 
     def _line(self) -> Text:
         assert self._trial is not None
-        trial, window = self._trial, self._window
-        done, now = self._reached
-        parts = [f"epoch {done:.2f} of {trial.max_epochs}"]
-        if window:
-            parts.append(f"reconstruction {window['reconstruction_ema']:.4g}")
-            if window.get("adversarial_ema") is not None:
-                parts.append(f"adversarial {window['adversarial_ema']:.4g}")
+        trial, reached = self._trial, self._reached
+        if reached is None:
+            return Text("starting")
+        parts = [f"epoch {reached.epoch + 1}/{trial.max_epochs}  {reached.describe()}"]
         if trial.best:
             metric = trial.objective.metric
             parts.append(f"best {metric} {trial.best.metrics[metric]:.4g}")
-        epochs_before, began = self._begun
-        if done > epochs_before:
-            pace = (now - began) / (done - epochs_before)
-            parts.append(f"about {duration(pace * (trial.max_epochs - done))} left")
+        done = reached.epochs
+        left = self._time_left.update(done=done - self._begun, left=trial.max_epochs - done)
+        if left is not None:
+            parts.append(f"about {rough(left)} left")
         return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")

@@ -15,7 +15,7 @@ from optuna.trial import Trial, TrialState
 
 from data_pipeline.durable import make_folder
 from data_pipeline.errors import InputError
-from models.file_names import PARAMETERS, SAMPLES
+from models.file_names import PARAMETERS, PROGRESS, SAMPLES
 from models.training.report import EpochReport
 from models.training.settings import TrainingSettings
 from models.training.trial import drop_optimizers
@@ -181,6 +181,7 @@ class Ledger:
     def finish(self, trial_id: str) -> EndedTrial:
         """Write how a trial ended and tell the study, exactly once."""
         trial = self.open.pop(trial_id)
+        (self.run.trial_folder(trial_id) / PROGRESS).unlink(missing_ok=True)
         row = ended_row(trial, self.config, trial.outcome)
         append_rows(self.rows_path, [row])
         self._tell(trial.trial, row)

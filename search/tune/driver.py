@@ -91,7 +91,7 @@ def _run_on_ray(
                 head: str = ray.get_runtime_context().gcs_address
                 go_on = resume_command(run.path, address)
                 stack.enter_context(watch_head(head, partial(_give_up, run, progress, go_on)))
-            stack.enter_context(progress.trials(ledger, slots))
+            stack.enter_context(progress.trials(ledger))
             job = _job(files, config, slots)
             _tune(run, config, ledger, job, slots, progress, trainable)
 
@@ -127,9 +127,9 @@ def _tune(
     trainable: type | None,
 ) -> None:
     from ray import tune
-    from ray.tune.logger import TBXLoggerCallback
 
     from search.tune.searcher import LedgerSearcher, LedgerStopper, TuneBridge
+    from search.tune.tensorboard import TensorBoardCallback
     from search.tune.trainable import ColorizerTrainable
     from search.tune.worker_imports import imported_from_here
 
@@ -168,7 +168,9 @@ def _tune(
             name="tune",
             storage_path=str((run.path / "ray").resolve()),
             stop=LedgerStopper(bridge, should_end),
-            callbacks=[TBXLoggerCallback()],  # type: ignore[no-untyped-call]
+            callbacks=[
+                TensorBoardCallback(run.path.resolve() / "ray" / "tune", run.path / "trials")
+            ],
             failure_config=tune.FailureConfig(max_failures=0),
             # Trials write their own checkpoints, from which they are continued.
             checkpoint_config=tune.CheckpointConfig(

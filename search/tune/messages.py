@@ -1,7 +1,7 @@
 """What the driver and the processes of trials say to each other.
 
 Through Ray Tune it goes as plain values: to a trial as Tune's configuration, back as Tune's
-results, which its TensorBoard logger reads too. Both sides parse it once, here.
+results. Both sides parse it once, here.
 """
 
 from __future__ import annotations
@@ -104,17 +104,12 @@ def to_result(message: Message) -> dict[str, Any]:
         case SearchHalted(reason):
             return {"halted": reason, "done": True}
         case EpochDone(report=report):
-            result = {
+            return {
                 "report": report.to_dict(),
                 "device": message.device,
                 "note": message.note,
                 "done": report.done,
             }
-            if report.windows:
-                # For TensorBoard, which takes numbers, not rows.
-                losses = report.windows[-1].items()
-                result["losses"] = {name: loss for name, loss in losses if loss is not None}
-            return result
 
 
 def from_result(result: Mapping[str, Any]) -> Message | None:

@@ -108,7 +108,7 @@ class ColorizerTrainable(tune.Trainable):
     def _next_report(self, trial: TrialTraining) -> EpochReport:
         report = trial.last_report
         if report is None or report.epoch <= self._reported_epoch:
-            report = trial.run_epoch()
+            report = trial.run_epoch(on_step=self._open_directory().progress_file())
         # Else the driver died before it heard of this epoch, or the trial is complete already.
         self._reported_epoch = report.epoch
         return report

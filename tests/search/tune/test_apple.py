@@ -38,7 +38,7 @@ def test_workers_of_a_local_search_inherit_the_setting(monkeypatch: pytest.Monke
 
 
 def _step(*said: str) -> EpochDone:
-    def run_epoch() -> EpochReport:
+    def run_epoch(*, on_step: object) -> EpochReport:
         for text in said:
             warnings.warn(text, UserWarning, stacklevel=1)
         return make_report(1)
@@ -48,7 +48,9 @@ def _step(*said: str) -> EpochDone:
     trainable._trial = SimpleNamespace(  # type: ignore[assignment]
         last_report=None, run_epoch=run_epoch, training=SimpleNamespace(compute="mps")
     )
-    trainable._directory = SimpleNamespace(deliver=lambda: None)  # type: ignore[assignment]
+    trainable._directory = SimpleNamespace(  # type: ignore[assignment]
+        deliver=lambda: None, progress_file=lambda: None
+    )
     message = from_result(trainable.step())
     assert isinstance(message, EpochDone)
     return message
