@@ -109,6 +109,7 @@ def _our_step(settings: TrainingSettings, L_N1HW: Tensor, ab_N2HW: Tensor) -> Ca
     compute = resolve_compute("cpu", settings.precision)
     pair = AdversarialPair(settings, compute)
     average = WeightAverage(pair.generator, half_life_images=settings.ema_images)
+    average.schedule(batch_size=settings.batch_size, images_seen=10_000)
 
     def step() -> None:
         pair.step(
@@ -117,7 +118,7 @@ def _our_step(settings: TrainingSettings, L_N1HW: Tensor, ab_N2HW: Tensor) -> Ca
             adversarial=True,
             train_discriminator=True,
         )
-        average.update(batch_size=settings.batch_size, images_seen=10_000)
+        average.update()
 
     return step
 

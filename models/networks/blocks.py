@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,10 +22,18 @@ class SmoothConvTranspose2d(nn.ConvTranspose2d):
     2018, https://arxiv.org/abs/1806.02658.
     """
 
+    taps: Tensor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # On the network's device, since a step that is recorded cannot copy from the host; and no
+        # part of the state, since it is never learnt.
+        self.register_buffer("taps", torch.tensor(BINOMIAL), persistent=False)
+
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Double both sides."""
         x = super().forward(input, output_size)
-        taps = x.new_tensor(BINOMIAL)
+        taps = self.taps.to(x.dtype)
         kernel = (taps[:, None] * taps).expand(self.out_channels, 1, 3, 3)
         padded = functional.pad(x, (1, 1, 1, 1), mode="replicate")
         return functional.conv2d(padded, kernel, groups=self.out_channels)

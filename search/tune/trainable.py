@@ -6,7 +6,7 @@ configuration: `job` (the same for all trials of a search, see `driver`) and `tr
 
 from __future__ import annotations
 
-import gc
+import os
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -22,7 +22,13 @@ from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.split import Split, split_by_content
 from models.metrics.objective import Guard, Objective
-from models.training.device import resolve_compute, usable_cores
+from models.training.device import (
+    free_device_memory,
+    is_device_lost,
+    is_out_of_memory,
+    resolve_compute,
+    usable_cores,
+)
 from models.training.loss_window import NonFiniteLossError
 from models.training.settings import TrainingSettings
 from models.training.trial import TrialTraining
@@ -56,7 +62,8 @@ class ColorizerTrainable(tune.Trainable):
         return True
 
     def cleanup(self) -> None:
-        """Leave the workplace of the trial that has ended."""
+        """Leave the workplace of the trial that has ended, and the memory that it took."""
+        self._release_trial()
         if self._place is not None:
             self._place.close()
 
@@ -73,9 +80,6 @@ class ColorizerTrainable(tune.Trainable):
                 report["note"] = notes[0]
         except NonFiniteLossError as error:
             report = {"failed": f"non-finite loss: {error}"}
-        except torch.OutOfMemoryError as error:
-            report = {"failed": f"out of device memory: {_first_line(error)}"}
-            self._free_device_memory()
         except MemoryError:
             report = {"failed": "out of memory"}
         except (_PhotosLostError, SearchHaltedError) as error:
@@ -84,8 +88,16 @@ class ColorizerTrainable(tune.Trainable):
             report = self._report_on(error)
         except Exception as error:
             report = {"failed": f"{type(error).__name__}: {_first_line(error)}"}
-            if not isinstance(error, InputError):
+            if is_out_of_memory(error):
+                report = {"failed": f"out of device memory: {_first_line(error)}"}
+            elif not isinstance(error, InputError):
                 self._keep_traceback()
+            if is_device_lost(error):
+                # Every later trial of this process would fail too; this one is taken up again by
+                # another process, as after any death.
+                os._exit(1)
+        if "failed" in report:
+            self._release_trial()  # not before: the error held all that the trial had at hand
         result = {"report": report, "done": report.get("done", True)}
         if windows := report.get("windows"):
             # For TensorBoard, which takes numbers, not rows.
@@ -134,12 +146,9 @@ class ColorizerTrainable(tune.Trainable):
             max_validation_photos=job["max_validation_photos"],
         )
 
-    def _free_device_memory(self) -> None:
-        # Trials that share the GPU must not suffer from what this one had reserved.
+    def _release_trial(self) -> None:
         self._trial = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_device_memory()
 
     def _report_on(self, error: OSError) -> dict[str, Any]:
         if self._place is None:  # not even a folder to work in
