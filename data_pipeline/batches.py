@@ -13,9 +13,11 @@ from data_pipeline.cache.reader import PhotoCache
 from data_pipeline.errors import InputError
 
 
-def load_batch(cache: PhotoCache, indices: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Load photos as L_N1HW and ab_N2HW, float32 in [-1, 1]."""
-    return _decode(torch.from_numpy(cache.pixels.take(indices, axis=0)))
+def load_batch(
+    cache: PhotoCache, indices: npt.NDArray[np.int64], device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
+    """Load photos as L_N1HW and ab_N2HW, float32 in [-1, 1], on `device` or on the CPU."""
+    return Decoder()(torch.from_numpy(cache.pixels.take(indices, axis=0)).to(device))
 
 
 class TrainingBatches:

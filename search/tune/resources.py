@@ -38,11 +38,13 @@ def plan_slots(
     largest: float,
     trials: int,
     gpu_memory: int | None = None,
+    n_photos: int = 0,
 ) -> Slots:
     """Share `cpus` and `gpus` (Ray's counts, whole cluster) among trials.
 
     `largest` is the number of CPUs of the largest machine; a trial runs on one machine.
-    `gpu_memory` is the bytes of the smallest GPU, where they are known. On the CPU one thread a
+    `gpu_memory` is the bytes that are free on the fullest GPU, where they are known, and `n_photos`
+    the number of training photos, which lie on the GPU of each trial. On the CPU one thread a
     trial is the most efficient, so as many trials run at once as there are cores, up to a limit.
     Raises InputError when the asked device is not there at all.
     """
@@ -54,7 +56,7 @@ def plan_slots(
     cpus, largest = max(cpus, 1.0), max(largest, 1.0)
     wanted = min(config.concurrency or trials, trials)
     if config.device != "cpu" and gpus >= 1:
-        per_gpu, note = _trials_per_gpu(config, cpus / gpus, gpu_memory)
+        per_gpu, note = _trials_per_gpu(config, cpus / gpus, gpu_memory, n_photos)
         concurrency = max(1, min(wanted, int(gpus) * per_gpu))
         share = min(MAX_CPUS_BESIDE_GPU, largest, cpus / concurrency)
         return Slots(
@@ -78,16 +80,17 @@ def plan_slots(
 
 
 def _trials_per_gpu(
-    config: SearchConfig, cpus_per_gpu: float, gpu_memory: int | None
+    config: SearchConfig, cpus_per_gpu: float, gpu_memory: int | None, n_photos: int
 ) -> tuple[int, str | None]:
     asked = config.trials_per_gpu
     if asked == 1 or (gpu_memory is None and asked != "auto"):
         return int(asked), None
     if gpu_memory is None:
         return 1, "one trial a GPU: the memory of the GPUs is not known here"
-    from models.training.memory import training_bytes
+    from models.training.memory import estimate_memory
 
-    need = training_bytes(_widest(config))
+    widest = _widest(config)
+    need = estimate_memory(widest, n_photos=n_photos).total
     room = max(1, int(gpu_memory // need))
     size = f"the widest trial takes about {need / 1e9:.1f} GB of {gpu_memory / 1e9:.1f} GB"
     if asked == "auto":
