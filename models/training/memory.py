@@ -67,8 +67,9 @@ def estimate_memory(settings: TrainingSettings, *, n_photos: int) -> TrainingMem
     del judged
     of_generator = sum(p.nbytes for p in generator.parameters())
     of_both = of_generator + sum(p.nbytes for p in discriminator.parameters())
-    parameters = {p.untyped_storage()._cdata for net in (generator, discriminator)
-                  for p in net.parameters()}
+    parameters = {
+        p.untyped_storage()._cdata for net in (generator, discriminator) for p in net.parameters()
+    }
     activations = int(
         _WORKSPACE
         * sum(t.untyped_storage().nbytes() for key, t in kept.items() if key not in parameters)

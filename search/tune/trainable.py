@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 
@@ -144,6 +145,7 @@ class ColorizerTrainable(tune.Trainable):
             ),
             compute=resolve_compute(job["device"], settings.precision),
             max_validation_photos=job["max_validation_photos"],
+            gpu_share=_gpu_share(),
         )
 
     def _release_trial(self) -> None:
@@ -162,6 +164,12 @@ class ColorizerTrainable(tune.Trainable):
             with suppress(Exception):
                 (self._place.folder / "error.txt").write_text(text, encoding="utf-8")
                 self._place.deliver()
+
+
+def _gpu_share() -> float:
+    """The part of a GPU that Ray gave this process."""
+    resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
+    return resources.get("GPU", 1.0)
 
 
 @contextmanager

@@ -81,9 +81,7 @@ def test_the_estimate_is_an_upper_one(widths: tuple[int, int]) -> None:
     settings, n_photos = _settings(*widths), 64
     codes = np.zeros((n_photos, 3, 256, 256), np.uint8)
     cache: Any = type("Cache", (), {"pixels": codes, "image_size": 256})
-    batches = TrainingBatches(
-        cache, np.arange(n_photos), batch_size=16, seed=0, resident_on=CUDA
-    )
+    batches = TrainingBatches(cache, np.arange(n_photos), batch_size=16, seed=0, resident_on=CUDA)
     free_device_memory()
     torch.cuda.reset_peak_memory_stats()
     training = Training(settings, batches, resolve_compute("cuda", "float32"))
