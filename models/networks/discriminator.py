@@ -54,5 +54,5 @@ class Discriminator(nn.Module):
         device = x_NK.device.type  # "meta", too, whose tensors have no contents
         has_autocast = torch.amp.is_autocast_available(device)
         with torch.autocast(device, enabled=False) if has_autocast else nullcontext():
-            logits_N1: Tensor = self.linear(x_NK.to(self.linear.weight.dtype))
+            logits_N1: Tensor = self.linear(x_NK.to(next(self.parameters()).dtype))
         return logits_N1 / self.complexity
