@@ -37,7 +37,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(
-        f"{options.threads} threads, torch {torch.__version__}, {options.device}; seconds a step, medians"
+        f"{options.threads} threads, torch {torch.__version__}, {options.device}; "
+        "seconds a step, medians"
     )
     print(f"{'widths':>8} {'side':>5} {'batch':>5} {'reference':>10} {'float32':>16} {'auto':>16}")
     results = []

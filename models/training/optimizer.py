@@ -17,17 +17,17 @@ def make_adam(network: nn.Module, lr: float, compute: Compute) -> torch.optim.Ad
     each replay; elsewhere it is a plain number.
     """
     device = compute.device
-    rate: float | Tensor = lr
-    if compute.captures:
-        # The kernel of CUDA reads float32; that of the CPU takes all digits of a plain number.
-        dtype = torch.float32 if device.type == "cuda" else torch.float64
-        rate = torch.tensor(lr, dtype=dtype, device=device)
     optimizer = torch.optim.Adam(
         network.parameters(),
-        lr=rate,
+        lr=lr,
         fused=device.type != "mps",
         capturable=compute.captures and device.type == "cuda",
     )
+    if compute.captures:
+        # The kernel of CUDA reads float32; that of the CPU takes all digits of a plain number.
+        dtype = torch.float32 if device.type == "cuda" else torch.float64
+        for group in optimizer.param_groups:
+            group["lr"] = torch.tensor(lr, dtype=dtype, device=device)
     # Steps before the recording run without a graph, as they should: not worth PyTorch's warning.
     optimizer._warned_capturable_if_run_uncaptured = True
     return optimizer
