@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,3 +224,17 @@ def test_a_step_kind_that_never_comes_costs_nothing(monkeypatch: pytest.MonkeyPa
         warnings.simplefilter("error")
         train(recorder, monkeypatch, epochs=0)
     assert recorder.replays == 0
+
+
+def test_steps_stay_on_a_cuda_device_that_is_not_there() -> None:
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.models.accelerator.fake_cuda_step"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 6
