@@ -28,7 +28,7 @@ from search.config import EarlyStopping, SearchConfig
 from search.run.directory import RunFolder, read_rows
 from search.run.ledger import Ledger
 from search.run.photos import SearchPhotos, prepare_photos
-from search.study.creation import enqueue_points, open_study
+from search.study.creation import open_study
 from search.tune.driver import run_search
 
 SLOTS = 2
@@ -114,9 +114,7 @@ def _config(name: str, trials: int, epochs: int, **more: Any) -> SearchConfig:
 def _search(folder: Path, config: SearchConfig, photos: SearchPhotos, **more: Any) -> RunFolder:
     run = RunFolder(folder / config.name)
     run.create(config.to_dict(), command=[])
-    study = open_study(run, config)
-    enqueue_points(study, config)
-    ledger = Ledger(run, study, config)
+    ledger = Ledger(run, open_study(run, config), config)
     with Path(os.devnull).open("w") as nowhere:
         from rich.console import Console
 

@@ -31,7 +31,8 @@ from search.run.ended_trials import EndedTrial
 from search.run.ledger import Ledger
 from search.run.photos import SearchPhotos
 from search.study.creation import open_study
-from search.tune.driver import OBJECT_STORE_BYTES, run_search
+from search.tune.driver import run_search
+from search.tune.ray_session import OBJECT_STORE_BYTES
 
 MARKS = (10, 50, 100, 200, 500, 1000, 2000, 3000, 4000, 5000)
 
@@ -120,6 +121,7 @@ def measure(trials: int, slots: int, warm_sec: float) -> dict[str, Any]:
             progress=clock,
             trainable=TrivialTrainable,
         )
+        ray.shutdown()
         end = time.monotonic() - clock.ends[-1]
     return {"end_sec": end, "marks": clock.rows}
 

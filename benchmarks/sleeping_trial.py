@@ -8,7 +8,7 @@ from typing import Any
 
 from ray import tune
 
-from models.metrics.objective import METRICS
+from models.metrics.names import METRICS
 
 
 class SleepingTrainable(tune.Trainable):

@@ -20,12 +20,12 @@ from typing import Any
 import torch
 
 from benchmarks.step import step_on_noise
+from data_pipeline.parallel import usable_cores
 from models.training.device import (
     DEVICES,
     DeviceName,
     resolve_compute,
     synchronize,
-    usable_cores,
 )
 
 #: generator width, discriminator width, pixels a side, batch size

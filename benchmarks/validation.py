@@ -26,7 +26,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from data_pipeline.lab import rgb_to_lab
-from data_pipeline.lab_tensor import denormalise_lab, normalise_lab
+from data_pipeline.lab_tensor import denormalise_lab
 from data_pipeline.synthetic.landscape import make_landscape
 from models.metrics.accumulate import PIXELS_AT_ONCE, ValidationMetrics
 from models.metrics.delta_e import delta_e
@@ -129,7 +129,8 @@ def parse_options() -> argparse.Namespace:
 
 def landscape_batches(n: int, size: int, *, size_of_batch: int) -> list[Batch]:
     lab = np.stack([rgb_to_lab(make_landscape(seed, size)) for seed in range(n)])
-    L, ab = normalise_lab(torch.from_numpy(lab).permute(0, 3, 1, 2).contiguous())
+    lab_N3HW = torch.from_numpy(lab).permute(0, 3, 1, 2).contiguous()
+    L, ab = lab_N3HW[:, :1] / 50 - 1, lab_N3HW[:, 1:] / 127
     return list(zip(L.split(size_of_batch), ab.split(size_of_batch), strict=True))
 
 

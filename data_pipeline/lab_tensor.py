@@ -1,6 +1,7 @@
 """sRGB <-> CIELAB on torch tensors of shape (N, 3, H, W); the formulas are those of `lab`.
 
-Shapes: N photos, H and W pixels. Networks see L scaled to `L/50 - 1` and a, b scaled to `/127`.
+Shapes: N photos, H and W pixels. Networks see L scaled to `L/50 - 1`, in [-1, 1], and a, b
+scaled to `/127`, in about [-0.85, 0.78].
 """
 
 from __future__ import annotations
@@ -12,11 +13,6 @@ from data_pipeline.lab import DELTA, RGB_TO_XYZ, WHITE_D65
 
 L_HALF_RANGE = 50.0
 AB_SCALE = 127.0
-
-
-def normalise_lab(lab_N3HW: Tensor) -> tuple[Tensor, Tensor]:
-    """Split Lab into what networks see: L_N1HW in [-1, 1], ab_N2HW in about [-0.85, 0.78]."""
-    return lab_N3HW[:, :1] / L_HALF_RANGE - 1.0, lab_N3HW[:, 1:] / AB_SCALE
 
 
 def denormalise_lab(L_N1HW: Tensor, ab_N2HW: Tensor) -> Tensor:

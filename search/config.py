@@ -9,10 +9,12 @@ from typing import Any, Literal, Self, TypeVar
 
 import yaml
 
+from analysis.stored_run.run_files import without_credentials
 from data_pipeline.errors import InputError
-from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, DIRECTIONS, Guard, Objective
+from models.metrics.names import DIRECTIONS
+from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, Guard, Objective
 from models.networks.sides import check_side
-from search.run.remote_storage import check_remote_storage, without_credentials
+from search.run.remote_storage import check_remote_storage
 from search.space import DEFAULT_SPACE, SearchSpace
 from search.study.storage import check_address, without_password
 

@@ -14,9 +14,10 @@ from rich.text import Text
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Weights
 from analysis.statistics.balance import balance_of, ratio_words
-from analysis.stored_run.columns import METRICS, STATES
+from analysis.stored_run.columns import STATES
 from analysis.stored_run.run import Run
 from analysis.stored_run.run_folder_error import RunFolderError
+from models.metrics.names import METRICS
 
 _LABEL_WIDTH = 30
 _WIDTH = 100

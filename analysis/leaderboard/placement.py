@@ -17,6 +17,9 @@ _TREND_WORDS = {
     "unclear": "balance unclear",
     "rising": "D too strong",
     "falling": "G too strong",
+    # The loss of a discriminator that says the same to everything is level, but not balanced.
+    "idle": "D gave up",
+    "overpowered": "D always wins",
 }
 
 
@@ -30,7 +33,6 @@ def reasons_of(trials: pd.DataFrame, costs: Costs, *, objective: str) -> list[st
         trials["reason"].tolist(),
         trials["feasible"].tolist(),
         trials["adversarial_trend"].tolist(),
-        _verdicts(trials),
         costs.ratio.tolist(),
         costs.objective.tolist(),
     ]
@@ -51,16 +53,13 @@ def _unfinished(state: str, reason: object) -> str:
 def _complete(
     feasible: bool,
     trend: str,
-    verdict: object,
     ratio_cost: float,
     objective_cost: float,
     *,
     objective: str,
 ) -> str:
     words = [] if feasible else ["colours fail the guards"]
-    # The loss of a discriminator that says one half to everything is level, but not balanced.
-    gave_up = verdict == "gave up" and trend in ("stagnant", "unclear")
-    words.append("D gave up" if gave_up else _TREND_WORDS[trend])
+    words.append(_TREND_WORDS[trend])
     if math.isnan(objective_cost):
         words.append(f"no {objective}")
     elif objective_cost == 0:
@@ -72,9 +71,3 @@ def _complete(
     if ratio_cost >= _FAR_COST:
         words.append("ratio off")
     return ", ".join(words)
-
-
-def _verdicts(trials: pd.DataFrame) -> list[object]:
-    if "discriminator_verdict" not in trials:
-        return [None] * len(trials)
-    return trials["discriminator_verdict"].tolist()

@@ -8,17 +8,15 @@ import pandas as pd
 from analysis.leaderboard.placement import reasons_of
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Costs, Weights, costs_of, order_of
 from analysis.leaderboard.repeats import repeat_words, with_repeats
+from analysis.leaderboard.winners import winners
 from analysis.statistics.pareto_front import pareto_front
-from analysis.stored_run.columns import (
-    LEADERBOARD_COLUMNS,
-    METRIC_GOALS,
-    badness,
-)
+from analysis.stored_run.columns import LEADERBOARD_COLUMNS, badness
 from analysis.stored_run.run import Run
 from analysis.stored_run.run_folder_error import RunFolderError
 from analysis.stored_run.running_trials import trials_with_progress
+from models.metrics.names import METRIC_GOALS
 
-_FIRST_EXTRAS = ("why", "score", "feasible", "reason", "pareto_front")
+_FIRST_EXTRAS = ("best", "why", "score", "feasible", "reason", "pareto_front")
 
 
 def build_leaderboard(
@@ -40,9 +38,9 @@ def build_leaderboard(
         weights: of the score's costs.
 
     Returns:
-        One row a trial: the columns of `LEADERBOARD_COLUMNS` in their order, then `why`, `score`,
-        `feasible`, `reason`, `pareto_front` where the search had second objectives, and whatever
-        else the run stored.
+        One row a trial: the columns of `LEADERBOARD_COLUMNS` in their order, then `best` ("best
+        colours", "best balance", both or missing), `why`, `score`, `feasible`, `reason`,
+        `pareto_front` where the search had second objectives, and whatever else the run stored.
 
     Raises:
         RunFolderError: an unknown column, or a value out of range.
@@ -64,6 +62,7 @@ def build_leaderboard(
     for name in LEADERBOARD_COLUMNS:
         if name not in board:
             board[name] = np.nan
+    board["best"] = board["trial_id"].map(winners(board, run.objective).labels).astype("str")
     extras = [name for name in board.columns if name not in LEADERBOARD_COLUMNS]
     extras.sort(key=lambda name: _FIRST_EXTRAS.index(name) if name in _FIRST_EXTRAS else 99)
     board = board[[*LEADERBOARD_COLUMNS, *extras]]

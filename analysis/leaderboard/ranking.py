@@ -4,16 +4,19 @@ Trials are ordered by, in this sequence:
 
 1. standing: trials that ended and whose colours satisfy the guards (`feasible`) before trials that
    ended and break one, of each the complete before the pruned; then running, then failed;
-2. repeats: configurations that were trained again before those that were lucky once, perhaps;
-3. trend of the adversarial loss: stagnant, unclear, then rising and falling alike;
-4. score, lower is better: the weighted sum of three costs,
+   a configuration counts as breaking a guard when one of its repeats does;
+2. discriminator: pairs whose discriminator judges before those where it gave up (`idle`) or always
+   wins (`overpowered`), whose loss says nothing about their balance;
+3. repeats: configurations that were trained again before those that were lucky once, perhaps;
+4. trend of the adversarial loss: stagnant, unclear, then rising and falling alike;
+5. score, lower is better: the weighted sum of three costs,
    - drift: |adversarial drift| / 10 %, so 1 is the largest drift that still counts as stagnant;
    - ratio: |log2(parameter ratio / target ratio)|, so 1 is double or half the target;
    - objective: distance from the best complete trial in units of the distance between the best and
      the median one, so 0 is the best and 1 an ordinary trial; a configuration that was trained
      again counts with the mean over its repeats;
    a cost that is unknown counts as 3;
-5. order of start.
+6. order of start.
 """
 
 from __future__ import annotations
@@ -25,8 +28,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.leaderboard.repeats import ranked_objective
-from analysis.stored_run.columns import badness
+from analysis.leaderboard.repeats import is_repeated, keeps_guards, ranked_objective
+from analysis.stored_run.columns import UNJUDGED_TRENDS, badness
 from analysis.stored_run.run_folder_error import RunFolderError
 
 FloatArray = npt.NDArray[np.float64]
@@ -99,11 +102,11 @@ def costs_of(trials: pd.DataFrame, *, objective: str, target_ratio: float) -> Co
 def order_of(trials: pd.DataFrame, score: FloatArray) -> npt.NDArray[np.intp]:
     """Positions of the trials in the order of their ranks."""
     state = trials["state"].map(_STATE_ORDER).to_numpy(dtype=np.int64)
-    infeasible = (state <= 1) & ~trials["feasible"].to_numpy(dtype=bool)
-    trend = trials["adversarial_trend"].map(_TREND_ORDER).to_numpy(dtype=np.int64)
-    once = np.nan_to_num(_column(trials, "repeats")) == 0
-    standing = state + _INFEASIBLE * infeasible
-    return np.lexsort((np.arange(len(trials)), score, trend, once, standing))
+    standing = state + _INFEASIBLE * ((state <= 1) & ~keeps_guards(trials))
+    unjudged = trials["adversarial_trend"].isin(UNJUDGED_TRENDS.values()).to_numpy(dtype=bool)
+    trend = trials["adversarial_trend"].map(_TREND_ORDER).fillna(0).to_numpy(dtype=np.int64)
+    once = ~is_repeated(trials)
+    return np.lexsort((np.arange(len(trials)), score, trend, once, unjudged, standing))
 
 
 def _objective_cost(bad: FloatArray, *, complete: npt.NDArray[np.bool_]) -> FloatArray:

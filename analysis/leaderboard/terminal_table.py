@@ -7,26 +7,32 @@ from typing import Any
 
 import pandas as pd
 from rich.cells import cell_len, set_cell_size
+from rich.console import Console
 from rich.text import Text
+
+from analysis.leaderboard.winners import BEST_BALANCE, BEST_COLOURS, Winners
 
 WIDTH = 100
 
 #: title, width and alignment of all columns before the reason, which takes the rest
 _COLUMNS = (
     ("#", 4, ">"),
+    ("", 2, "<"),
     ("trial", 5, ">"),
     ("G", 3, ">"),
     ("D", 3, ">"),
     ("D/G", 6, ">"),
     ("drift %", 7, ">"),
-    ("trend", 8, "<"),
+    ("trend", 11, "<"),
     ("objective", 8, ">"),
     ("skill", 6, ">"),
     ("min", 5, ">"),
 )
 _WHY_WIDTH = WIDTH - sum(width + 1 for _, width, _ in _COLUMNS)
-_TREND_AT = sum(width + 1 for _, width, _ in _COLUMNS[:6])
-_TREND_WIDTH = 8
+_TREND_AT = sum(width + 1 for _, width, _ in _COLUMNS[:7])
+_TREND_WIDTH = 11
+#: how the winners are marked beside their rank
+_MARKS = {BEST_BALANCE: "B", BEST_COLOURS: "C"}
 #: ECMA-48 codes, the colours told apart by people with any common colour-vision deficiency
 _PLAIN, _BOLD, _DIM = "\x1b[0m", "\x1b[1m", "\x1b[2m"
 _TREND_STYLES = {"stagnant": "\x1b[1;36m", "rising": "\x1b[33m", "falling": "\x1b[33m"}
@@ -44,13 +50,24 @@ def leaderboard_text(
     lines = [f"{_BOLD}{title}{_PLAIN}" if colour else title]
     sizes = ("generator_complexity", "discriminator_complexity", "parameter_ratio")
     balance = ("adversarial_drift", "adversarial_trend", "state")
-    names = ("rank", "trial_id", *sizes, *balance, objective, "grey_skill", "seconds", "why")
+    names = (
+        "rank",
+        "best",
+        "trial_id",
+        *sizes,
+        *balance,
+        objective,
+        "grey_skill",
+        "seconds",
+        "why",
+    )
     columns = (board[name].tolist() for name in names)
-    for rank, trial, g, d, ratio, drift, trend, state, value, skill, seconds, why in zip(
+    for rank, best, trial, g, d, ratio, drift, trend, state, value, skill, seconds, why in zip(
         *columns, strict=True
     ):
         cells = [
             str(rank),
+            "".join(letter for mark, letter in _MARKS.items() if mark in _text(best)),
             trial,
             _number(g, ".0f"),
             _number(d, ".0f"),
@@ -72,6 +89,14 @@ def leaderboard_table(board: pd.DataFrame, *, objective: str = "ab_swd") -> Text
     text = Text.from_ansi(lines)
     text.no_wrap, text.overflow = True, "crop"
     return text
+
+
+def winners_text(chosen: Winners) -> str:
+    """What the marks of the table mean and why the winners differ, in lines of 100 cells."""
+    marks = ", ".join(f"{letter} {mark}" for mark, letter in _MARKS.items())
+    text = Text(f"{marks}. {chosen.why}" if chosen.best_balance else chosen.why)
+    lines = text.wrap(Console(width=WIDTH), WIDTH)
+    return "".join(f"{line.plain.rstrip()}\n" for line in lines)
 
 
 def _coloured(line: str) -> str:
@@ -96,6 +121,10 @@ def _cut(text: str, width: int) -> str:
     if text.isascii() and len(text) <= width:
         return text
     return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _number(value: Any, spec: str) -> str:

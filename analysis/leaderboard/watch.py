@@ -10,7 +10,8 @@ from rich.text import Text
 
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Weights
-from analysis.leaderboard.terminal_table import leaderboard_table
+from analysis.leaderboard.terminal_table import leaderboard_table, winners_text
+from analysis.leaderboard.winners import winners
 from analysis.stored_run.columns import STATES
 from analysis.stored_run.run import Run, open_run
 
@@ -26,8 +27,8 @@ def watch_view(
     """Read the run anew and lay out its present leaderboard.
 
     Returns:
-        What to print (one line on the run, the first rows, the running trials), and whether the
-        search is still going on.
+        What to print (one line on the run, the first rows, the winners, the running trials), and
+        whether the search is still going on.
     """
     run = open_run(path)
     board = build_leaderboard(run, sort=sort, target_ratio=target_ratio, weights=weights)
@@ -35,6 +36,8 @@ def watch_view(
     parts = [_headline(run, board), leaderboard_table(ended.head(top), objective=run.objective)]
     if len(ended) > top:
         parts.append(Text(f"… and {len(ended) - top} more", style="dim"))
+    if len(ended):
+        parts.append(Text("\n" + winners_text(winners(board, run.objective)).rstrip("\n")))
     if len(running):
         parts += [Text(), Text("running", style="bold"), _running(running, run.objective)]
     return Group(*parts), run.status == "running"

@@ -19,8 +19,8 @@ from optuna.distributions import (
 from optuna.trial import TrialState, create_trial
 
 from analysis.report.figures.style import is_logarithmic
-from analysis.stored_run.columns import METRIC_GOALS
 from analysis.stored_run.run import Run
+from models.metrics.names import DIRECTIONS
 
 _PARAMETERS = (
     "generator_complexity",
@@ -44,8 +44,7 @@ def study_of(run: Run, states: tuple[str, ...] = ("complete",)) -> optuna.Study:
     Trials in one of the `states` with a value are COMPLETE, all others FAIL: Optuna's figures show
     complete trials only. Those that break a guard carry a constraint, as the figures expect it.
     """
-    maximise = METRIC_GOALS.get(run.objective) == "maximise"
-    study = study_in_memory(direction="maximize" if maximise else "minimize")
+    study = study_in_memory(direction=DIRECTIONS.get(run.objective, "minimize"))
     distributions = {name: _distribution(run.trials[name]) for name in searched_parameters(run)}
     study.add_trials(
         [_trial(row, run.objective, distributions, states) for row in run.trials.to_dict("records")]

@@ -19,9 +19,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.stored_run.run_folder_error import RunFolderError
+from models.file_names import ORIGINALS, SAMPLES
 
 #: pictures of a trial's folder, in the order of the last digit of their artifact's identifier
-PICTURES = ("samples.png", "originals.png")
+PICTURES = (SAMPLES, ORIGINALS)
 #: how Optuna's artifact attributes begin (optuna/artifacts/_upload.py)
 _ARTIFACT = "artifacts:"
 

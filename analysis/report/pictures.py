@@ -9,6 +9,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from analysis.stored_run.run import Run
+from models.file_names import ORIGINALS, SAMPLES
 
 #: side of a 3x3 grid on the page, in pixels
 MAX_SIDE = 720
@@ -31,12 +32,12 @@ def pictures_of(run: Run, trial_ids: list[str], *, n_trials: int) -> list[TrialP
     for trial_id in trial_ids:
         if len(found) == n_trials:
             break
-        samples = _decoded(run.picture(trial_id, "samples.png"))
+        samples = _decoded(run.picture(trial_id, SAMPLES))
         if samples is None:
             continue
         # The sample grid is 3 rows x 6 columns, grey inputs left and outputs right.
         middle = samples.width // 2
-        original = _decoded(run.picture(trial_id, "originals.png"))
+        original = _decoded(run.picture(trial_id, ORIGINALS))
         found.append(
             TrialPictures(
                 trial_id=trial_id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,16 @@ from plotly.offline import get_plotlyjs
 
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Weights
+from analysis.leaderboard.winners import winners
 from analysis.optuna_view.in_memory_study import searched_parameters, study_of
 from analysis.report.figures.contour import contour_figure, contour_infos
-from analysis.report.figures.losses import loss_infos, overlay_figure, overlay_info
-from analysis.report.figures.parallel_coordinates import AXIS_WIDTH_PIXELS, parallel_figure, parallel_info
+from analysis.report.figures.losses import loss_infos, loss_overlay
+from analysis.report.figures.overlay import overlay_figure
+from analysis.report.figures.parallel_coordinates import (
+    AXIS_WIDTH_PIXELS,
+    parallel_figure,
+    parallel_info,
+)
 from analysis.report.figures.pareto import pareto_figure, pareto_info
 from analysis.report.figures.ratio_drift import ratio_drift_figure, ratio_drift_info
 from analysis.report.figures.search_history import (
@@ -29,6 +34,8 @@ from analysis.report.figures.search_history import (
     slice_figure,
 )
 from analysis.report.figures.style import label_of
+from analysis.report.figures.timeline import timeline_figure, timeline_info
+from analysis.report.figures.validation_curves import validation_curves, validation_overlay
 from analysis.report.pictures import pictures_of
 from analysis.report.tables import (
     headline,
@@ -41,6 +48,7 @@ from analysis.report.tables import (
 from analysis.statistics.balance import balance_of
 from analysis.stored_run.columns import ENDED
 from analysis.stored_run.run import Run
+from data_pipeline.durable import replace_file
 
 N_PICTURES = 6
 
@@ -54,40 +62,43 @@ def write_report(
 ) -> Path:
     """Write the report of a run, finished or not, to `out` and return its path.
 
-    The file appears whole or not at all: it is written under a temporary name and renamed.
+    The file appears whole or not at all; it is not synced, for it is soon written again.
 
     Raises:
         RunFolderError: the target ratio or a weight is out of range, or a file cannot be read.
     """
     page = render_report(run, target_ratio=target_ratio, weights=weights)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(out, page.encode(), durable=False)
     return out
 
 
 def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> str:
     """Render the report as one HTML page."""
     board = build_leaderboard(run, target_ratio=target_ratio, weights=weights)
-    winner = winner_facts(run, board)
-    winner_id = None if winner is None else winner["trial_id"]
+    chosen = winners(board, run.objective)
+    labels = chosen.labels
+    ranked = board["trial_id"].tolist()
     balance = balance_of(run.trials)
     parameters = searched_parameters(run)
-    ended = study_of(run, ENDED)
-    infos = loss_infos(run, board["trial_id"].tolist())
-    slices = slice_figure(ended, objective=run.objective, parameters=parameters)
+    study = study_of(run, ENDED)
+    infos = loss_infos(run, ranked)
+    validations = validation_curves(run, ranked)
+    slices = slice_figure(study, objective=run.objective, parameters=parameters)
     figures = {
-        "ratio-drift": ratio_drift_figure(ratio_drift_info(run, balance)),
-        "overlay": overlay_figure(overlay_info(run, infos, winner=winner_id)),
-        "history": history_figure(run, study_of(run)),
-        "importance": importance_figure(importance_of(run, ended), objective=run.objective),
+        "ratio-drift": ratio_drift_figure(ratio_drift_info(run, balance), labels),
+        "overlay": overlay_figure(
+            loss_overlay(run, infos, labels), y_title="adversarial loss (moving average)"
+        ),
+        "validation": overlay_figure(
+            validation_overlay(run, validations, labels), y_title=run.objective
+        ),
+        "timeline": timeline_figure(timeline_info(run), labels),
+        "history": history_figure(run, study_of(run), labels),
+        "importance": importance_figure(importance_of(run, study), objective=run.objective),
         "parallel": parallel_figure(parallel_info(run, parameters)),
         "slice": slices,
-        "pareto": pareto_figure(pareto_info(run), winner=winner_id),
+        "pareto": pareto_figure(pareto_info(run), labels),
     }
     contours = {
         f"{label_of(info.x_name)} × {label_of(info.y_name)}": contour_figure(
@@ -95,14 +106,16 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         )
         for info in contour_infos(run, parameters)
     }
-    shown = board.loc[board["state"].isin(ENDED), "trial_id"].tolist()
+    ended = set(run.trials.loc[run.trials["state"].isin(ENDED), "trial_id"])
+    shown = [trial_id for trial_id in dict.fromkeys((*labels, *ranked)) if trial_id in ended]
     environment = Environment(
-        loader=PackageLoader("analysis", "page"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("analysis.report", "page"), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("report.html").render(
         run=run,
         headline=headline(run),
-        winner=winner,
+        chosen=chosen,
+        winners=winner_facts(run, board, chosen),
         balance=balance,
         target_ratio=target_ratio,
         predictors=predictor_rows(balance),
@@ -110,6 +123,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         n_rows=len(board),
         unfinished=unfinished_groups(board),
         pictures=pictures_of(run, shown, n_trials=N_PICTURES),
+        labels=labels,
         figures={name: figure is not None for name, figure in figures.items()},
         has_contours=bool(contours),
         min_importance=MIN_TRIALS_FOR_IMPORTANCE,
@@ -129,7 +143,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
             **{name: _script_json(_plotly(figure)) for name, figure in figures.items() if figure},
             "contour": _script_json({name: _plotly(f) for name, f in contours.items()}),
         },
-        losses_json=_script_json(loss_records(board, infos)),
+        losses_json=_script_json(loss_records(board, infos, validations)),
         plotly_js=Markup(get_plotlyjs()),
         style=_page_file("report.css"),
         script=_page_file("report.js"),

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+from analysis.leaderboard.winners import Winners
 from analysis.report.figures.losses import LOSSES, LossInfo
+from analysis.report.figures.overlay import TrialCurve
 from analysis.statistics.balance import RATIO_NAMES, Balance, ratio_words
 from analysis.statistics.change_point import Flattening
 from analysis.statistics.discriminator_health import DiscriminatorHealth
-from analysis.stored_run.columns import ENDED, STATES
+from analysis.stored_run.columns import STATES, badness
 from analysis.stored_run.run import Run
+from models.metrics.names import METRIC_GOALS, Goal
+
+#: how the values of a column run when its best come first: `other` is neither up nor down
+Direction = Literal["ascending", "descending", "other"]
+_DIRECTIONS: dict[Goal, Direction] = {
+    "minimize": "ascending",
+    "maximize": "descending",
+    "zero": "other",
+    "one": "other",
+}
 
 
 class Column(NamedTuple):
@@ -20,38 +33,57 @@ class Column(NamedTuple):
 
     name: str
     title: str
-    #: what to show, and what to sort by (None: missing, stays last)
+    explanation: str
+    #: what to show, and what to sort by, the best first (None: missing, stays last)
     texts: list[str]
     keys: list[float | str | None]
     is_text: bool
+    best_first: Direction
 
 
-_COLUMNS: tuple[tuple[str, str, str], ...] = (
-    ("rank", "#", ".0f"),
-    ("trial_id", "trial", ""),
-    ("adversarial_trend", "trend", ""),
-    ("why", "why", ""),
-    ("adversarial_drift", "drift %", "+z.1f"),
-    ("parameter_ratio", "D/G", ".3g"),
-    ("generator_complexity", "G", ".0f"),
-    ("discriminator_complexity", "D", ".0f"),
-    ("OBJECTIVE", "", ".4g"),
-    ("grey_skill", "grey_skill", "+z.3f"),
-    ("colorfulness_gap", "colour gap", "+z.1f"),
-    ("generator_lr", "G rate", ".1e"),
-    ("discriminator_lr", "D rate", ".1e"),
-    ("adversarial_factor", "factor", ".2g"),
-    ("epochs", "epochs", ".3g"),
-    ("seconds", "min", ".1f"),
+#: name, title, format and explanation; what people compare first comes first, for narrow screens
+_COLUMNS: tuple[tuple[str, str, str, str], ...] = (
+    ("rank", "#", ".0f", "rank by balance, of the whole run"),
+    ("trial_id", "trial", "", "the trial, and which winner it is"),
+    ("OBJECTIVE", "", ".4g", "the metric that the search optimised"),
+    ("TEST", "", ".4g", "the same metric on the photos that chose nothing"),
+    ("adversarial_trend", "trend", "", "of the adversarial loss, or the state of the trial"),
+    (
+        "adversarial_drift",
+        "drift %",
+        "+z.1f",
+        "change of the adversarial loss over the last half of training, in per cent of its level",
+    ),
+    ("parameter_ratio", "D/G", ".3g", "parameters of the discriminator over the generator's"),
+    (
+        "grey_skill",
+        "grey_skill",
+        "+z.3f",
+        "nearness to the photo's colours: 1 is the photo, 0 as far as grey, below it farther",
+    ),
+    (
+        "colorfulness_gap",
+        "colour gap",
+        "+z.1f",
+        "colorfulness minus that of the photos: below 0 is paler than they are",
+    ),
+    ("why", "why", "", "what put the trial where it stands"),
+    ("generator_complexity", "G", ".0f", "width of the generator"),
+    ("discriminator_complexity", "D", ".0f", "width of the discriminator"),
+    ("generator_lr", "G rate", ".1e", "learning rate of the generator"),
+    ("discriminator_lr", "D rate", ".1e", "learning rate of the discriminator"),
+    ("adversarial_factor", "factor", ".2g", "share of the adversarial loss in the generator's"),
+    ("epochs", "epochs", ".3g", "epochs trained"),
+    ("seconds", "min", ".1f", "minutes of training"),
 )
 
 
 def leaderboard_columns(board: pd.DataFrame, objective: str) -> list[Column]:
     """Lay the leaderboard out for the page, every cell as text and as a key to sort by."""
     columns: list[Column] = []
-    for name, title, spec in _COLUMNS:
-        if name == "OBJECTIVE":
-            name, title = objective, objective
+    for name, title, spec, explanation in _COLUMNS:
+        if name in ("OBJECTIVE", "TEST"):
+            name = title = objective if name == "OBJECTIVE" else f"test_{objective}"
         if name not in board or any(column.name == name for column in columns):
             continue
         values = board[name].tolist()
@@ -60,9 +92,19 @@ def leaderboard_columns(board: pd.DataFrame, objective: str) -> list[Column]:
         if name == "adversarial_trend":
             pairs = zip(board["state"], values, strict=True)
             values = [trend if state == "complete" else state for state, trend in pairs]
-        keys = [None if _missing(value) else value for value in values]
-        texts = [_shown(value, spec) for value in values]
-        columns.append(Column(name, title or name, texts, keys, not spec))
+        goal = METRIC_GOALS.get(name.removeprefix("test_"), "minimize")
+        ordered = values if not spec else badness(name.removeprefix("test_"), values).tolist()
+        columns.append(
+            Column(
+                name=name,
+                title=title,
+                explanation=explanation,
+                texts=[_shown(value, spec) for value in values],
+                keys=[None if _missing(value) else value for value in ordered],
+                is_text=not spec,
+                best_first=_DIRECTIONS[goal],
+            )
+        )
     return columns
 
 
@@ -85,32 +127,48 @@ def headline(run: Run) -> list[str]:
     return facts
 
 
-def winner_facts(run: Run, board: pd.DataFrame) -> dict[str, Any] | None:
-    """What there is to say about rank 1; None while no trial has been validated to its end."""
-    if not len(board) or board["state"].iloc[0] not in ENDED:
-        return None
-    row = board.iloc[0].to_dict()
+class WinnerFacts(NamedTuple):
+    """What there is to say about a winner, every number as it is shown."""
 
+    trial_id: str
+    #: "best colours", "best balance" or both
+    label: str
+    #: trend of the adversarial loss, or the state of a trial that did not complete
+    chip: str
+    generator: str
+    discriminator: str
+    ratio: str
+    rates: str
+    factor: str
+    metrics: list[tuple[str, str]]
+    drift: str
+    why: str
+
+
+def winner_facts(run: Run, board: pd.DataFrame, chosen: Winners) -> list[WinnerFacts]:
+    """The facts on the best colours and, where it is another trial, on the best balance."""
+    rows = {row["trial_id"]: row for row in board.to_dict("records")}
+    return [_facts(run, rows[trial_id], label) for trial_id, label in chosen.labels.items()]
+
+
+def _facts(run: Run, row: dict[Any, Any], label: str) -> WinnerFacts:
     def shown(name: str, spec: str) -> str:
         return _shown(row.get(name, math.nan), spec)
 
-    metrics = dict.fromkeys((run.objective, "grey_skill", "colorfulness_gap", "delta_e"))
-    return {
-        "trial_id": row["trial_id"],
-        "state": row["state"],
-        "generator": shown("generator_complexity", ".0f"),
-        "discriminator": shown("discriminator_complexity", ".0f"),
-        "ratio": shown("parameter_ratio", ".2g"),
-        "rates": f"{shown('generator_lr', '.1e')} and {shown('discriminator_lr', '.1e')}",
-        "factor": shown("adversarial_factor", ".2g"),
-        "metrics": [(name, shown(name, ".3g")) for name in metrics],
-        "trend": row["adversarial_trend"],
-        "chip": row["adversarial_trend"] if row["state"] == "complete" else row["state"],
-        "drift": drift_words(row),
-        "gave_up": row.get("discriminator_verdict") == "gave up",
-        "why": row["why"],
-        "feasible": bool(row["feasible"]),
-    }
+    names = (run.objective, f"test_{run.objective}", "grey_skill", "colorfulness_gap", "delta_e")
+    return WinnerFacts(
+        trial_id=row["trial_id"],
+        label=label,
+        chip=row["adversarial_trend"] if row["state"] == "complete" else row["state"],
+        generator=shown("generator_complexity", ".0f"),
+        discriminator=shown("discriminator_complexity", ".0f"),
+        ratio=shown("parameter_ratio", ".2g"),
+        rates=f"{shown('generator_lr', '.1e')} and {shown('discriminator_lr', '.1e')}",
+        factor=shown("adversarial_factor", ".2g"),
+        metrics=[(name, shown(name, ".3g")) for name in dict.fromkeys(names) if name in row],
+        drift=drift_words(row),
+        why=row["why"],
+    )
 
 
 def drift_words(row: dict[Any, Any]) -> str:
@@ -156,7 +214,9 @@ def unfinished_groups(board: pd.DataFrame) -> list[tuple[str, str, list[str]]]:
     return [(state, why, trials) for (state, why), trials in ordered]
 
 
-def loss_records(board: pd.DataFrame, infos: list[LossInfo]) -> dict[str, Any]:
+def loss_records(
+    board: pd.DataFrame, infos: list[LossInfo], validations: Mapping[str, TrialCurve]
+) -> dict[str, Any]:
     """The curves that the page draws when someone asks for a trial, best rank first."""
     rows = {row["trial_id"]: row for row in board.to_dict("records")}
     return {
@@ -166,16 +226,22 @@ def loss_records(board: pd.DataFrame, infos: list[LossInfo]) -> dict[str, Any]:
             "average": [info.average[name] for name in LOSSES],
             "line": info.drift_line,
             "flat": info.flattening.step if info.flattening.shape == "flattened" else None,
+            "validation": list(validations.get(info.trial_id, TrialCurve("", [], [])))[1:],
             "rank": rows[info.trial_id]["rank"],
-            "title": f"{info.trial_id} · rank {rows[info.trial_id]['rank']}",
+            "title": _curve_title(rows[info.trial_id]),
             "words": _curve_words(rows[info.trial_id], info.flattening, info.health),
         }
         for info in infos
     }
 
 
+def _curve_title(row: dict[Any, Any]) -> str:
+    label = "" if _missing(row["best"]) else f" · {row['best']}"
+    return f"{row['trial_id']} · rank {row['rank']}{label}"
+
+
 def _curve_words(row: dict[Any, Any], flattening: Flattening, health: DiscriminatorHealth) -> str:
-    words = [f"{row['state']}: {row['why']}"]
+    words = [f"trial {_curve_title(row)}, {row['state']}: {row['why']}"]
     trend = f"adversarial loss {row['adversarial_trend']}, {drift_words(row)}"
     if flattening.shape == "flattened":
         trend += f", flattened at epoch {flattening.step:.1f} at {flattening.level:.2f}"

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO
 from analysis.statistics.rank_correlation import Comparison, FloatArray, compare_predictors
 from analysis.statistics.zero_crossing import Crossing, zero_crossing
+from analysis.stored_run.columns import UNJUDGED_TRENDS
 
 #: the three ratios, discriminator over generator, and what to call them
 RATIO_NAMES = {
@@ -27,6 +28,8 @@ class Balance:
     """What a run says about the balance of its networks."""
 
     n_trials: int
+    #: trials that early stopping ended, which cannot count
+    n_pruned: int
     #: configurations (n, columns): the three ratios and the mean drift over their seeds
     configurations: pd.DataFrame
     image_size: int | None
@@ -43,6 +46,14 @@ class Balance:
 
     def sentence(self) -> str:
         """The answer in words that a person can quote, beside the report's 0.8."""
+        return self._answer() + (
+            f" Early stopping ended {_count(self.n_pruned, 'more trial')}, whose drift is unknown: "
+            f"those that count were chosen for their colours."
+            if self.n_pruned
+            else ""
+        )
+
+    def _answer(self) -> str:
         crossing = self.crossing
         where = f"at {self.image_size} px" if self.image_size else "in this run"
         counts = f"{_count(crossing.n_configurations, 'configuration')}, "
@@ -117,6 +128,7 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int | None = None) -> Balance:
         trials: the table.
         n_draws: of the bootstraps (default: 1,000, fewer above 200 configurations).
     """
+    n_pruned = int((trials["state"] == "pruned").sum())
     trials, notes = _measured(trials)
     image_size = None
     if "image_size" in trials and trials["image_size"].notna().any():
@@ -128,13 +140,6 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int | None = None) -> Balance:
                 f"(left out {left_out}), because the ratio depends on the size"
             )
             trials = trials[trials["image_size"] == image_size]
-    if "discriminator_verdict" in trials:
-        gave_up = int((trials["discriminator_verdict"] == "gave up").sum())
-        if gave_up:
-            notes.append(
-                f"in {gave_up} of {_count(len(trials), 'trial')} the discriminator gave up (says "
-                f"one half to everything): there a level loss is no sign of balance"
-            )
     configurations = _configurations(trials)
     if n_draws is None:
         # Hundreds of configurations leave little to resolve, and each draw costs as much as they.
@@ -152,6 +157,7 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int | None = None) -> Balance:
     whole = {name: values for name, values in ratios.items() if np.isfinite(values).all()}
     return Balance(
         n_trials=len(trials),
+        n_pruned=n_pruned,
         configurations=configurations,
         image_size=image_size,
         crossings=crossings,
@@ -161,7 +167,7 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int | None = None) -> Balance:
 
 
 def _measured(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Complete trials with a drift, a ratio and an adversarial loss that trains the generator."""
+    """Complete trials with a ratio and a drift that says something about the balance."""
     notes: list[str] = []
     for name in ("adversarial_drift", "parameter_ratio"):
         if name not in trials:
@@ -169,13 +175,21 @@ def _measured(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     complete = trials[trials["state"] == "complete"]
     usable = complete["adversarial_drift"].notna() & (complete["parameter_ratio"] > 0)
     if "adversarial_factor" in complete:
-        idle = complete["adversarial_factor"] == 0
-        if idle.any():
+        unused = complete["adversarial_factor"] == 0
+        if unused.any():
             notes.append(
-                f"{_count(int(idle.sum()), 'trial')} with adversarial factor 0 left out: the "
+                f"{_count(int(unused.sum()), 'trial')} with adversarial factor 0 left out: the "
                 f"generator does not follow the adversarial loss"
             )
-        usable &= ~idle
+        usable &= ~unused
+    for verdict, trend in UNJUDGED_TRENDS.items():
+        unjudged = usable & (complete["adversarial_trend"] == trend)
+        if unjudged.any():
+            notes.append(
+                f"{int(unjudged.sum())} of {_count(int(usable.sum()), 'trial')} left out because "
+                f"the discriminator {verdict}: there a level loss is no sign of balance"
+            )
+        usable &= ~unjudged
     return complete[usable], notes
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.statistics.discriminator_health import discriminator_health
 from analysis.statistics.stagnation import trend_of
+from analysis.stored_run.columns import UNJUDGED_TRENDS
 
 
 def summarise_curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | str | None]:
@@ -14,8 +15,9 @@ def summarise_curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | str
 
     Returns:
         `adversarial_drift`, `adversarial_drift_low`, `adversarial_drift_high` (per cent or None),
-        `adversarial_trend`, `reconstruction_drift`, and of the discriminator over the last half
-        `probability_real`, `probability_fake` (means or None) and `discriminator_verdict`.
+        `adversarial_trend` (`idle` or `overpowered` where the discriminator no longer judges),
+        `reconstruction_drift`, and of the discriminator over the last half `probability_real`,
+        `probability_fake` (means or None) and `discriminator_verdict`.
     """
     steps = [row.get("step") for row in rows]
     adversarial = trend_of([row.get("adversarial") for row in rows], steps=steps)
@@ -25,7 +27,7 @@ def summarise_curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | str
         "adversarial_drift": adversarial.drift,
         "adversarial_drift_low": adversarial.low,
         "adversarial_drift_high": adversarial.high,
-        "adversarial_trend": adversarial.trend,
+        "adversarial_trend": UNJUDGED_TRENDS.get(health.verdict, adversarial.trend),
         "reconstruction_drift": reconstruction.drift,
         "probability_real": health.probability_real,
         "probability_fake": health.probability_fake,

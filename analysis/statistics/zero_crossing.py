@@ -6,7 +6,9 @@ distance from the zero (local regression; Cleveland 1979, JASA 74,
 parameters that also move the drift as covariates, held at their means. The interval comes from
 bootstrap draws that weigh whole configurations (Rubin 1981, Ann. Stat. 9, 130-134): the seeds of
 one configuration are one observation. Its percentiles are widened for small samples (Hesterberg
-2015, Am. Stat. 69, 371-386, section 4.3.3). docs/balance.md states its measured coverage.
+2015, Am. Stat. 69, 371-386, section 4.3.3). A crossing counts as determined only where ratio and
+drift also have a rank correlation (Spearman's, with the covariates regressed out): the bootstrap
+alone finds a slope in noise too often. docs/balance.md states the measured coverage.
 """
 
 from __future__ import annotations
@@ -20,6 +22,12 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.90
+#: largest p value of the rank correlation with which a crossing is determined. Stricter than the
+#: interval's confidence: a slope that is just visible is mostly one that noise has exaggerated, and
+#: its crossing lies in the wrong place
+_SIGNIFICANCE = 0.02
+#: normal equations of a smaller reciprocal condition determine nothing: too few ratios have weight
+_MIN_RECIPROCAL_CONDITION = 1e-12
 MIN_CONFIGURATIONS = 10
 _MIN_DISTINCT_RATIOS = 4
 #: covariates are used where there are this many configurations for each coefficient
@@ -105,9 +113,11 @@ def zero_crossing(
     tail = _tail(confidence, n_effective=model.n_effective, n_coefficients=model.n_coefficients)
     low, high = _quantiles(position, tail)
     slope_low, slope_high = _quantiles(slope, tail)
+    if np.isnan(position[0]):
+        return _undetermined("too few different ratios lie near the crossing", n)
     common = {"n_configurations": n, "adjusted": model.adjusted, "fitted": model.along(tail)}
     reason = ""
-    if slope_low <= 0 <= slope_high:
+    if slope_low <= 0 <= slope_high or model.p_value() > _SIGNIFICANCE:
         reason = "the drift does not change with the ratio beyond its noise"
     elif high < x.min() or low > x.max():
         side = "below" if high < x.min() else "above"
@@ -154,7 +164,8 @@ class _Model:
         zero = -constant / slope if slope else float(np.median(self.x))
         self.near = np.full(self.weights.shape[0], zero).clip(self.x.min(), self.x.max())
         # Every draw starts from weights that outliers have not had a say in.
-        residual = np.abs(self.y - slope * self.x - constant)[None, :]
+        line = slope * self.x + constant
+        residual = np.abs(self.y - line)[None, :]
         for iteration in range(_ITERATIONS):
             distance = np.abs(self.x - self.near[:, None])
             reach = max(_REACH * float(np.quantile(distance[0], _REACH_QUANTILE)), 1e-9)
@@ -163,14 +174,18 @@ class _Model:
                 scale = max(1.4826 * float(np.median(residual[0])), 1e-9)
             huber = np.minimum(1, _HUBER * scale / np.maximum(residual, 1e-12))
             self.coefficients = self._solve(self.weights * local * huber)
-            residual = np.abs(self.y - self.coefficients @ self.design.T)
-            self.near = np.clip(self.crossing()[0], self.x.min(), self.x.max())
+            fitted = self.coefficients @ self.design.T
+            # A draw that determines nothing starts again from the whole data's line.
+            residual = np.abs(self.y - np.where(np.isnan(fitted), line, fitted))
+            found = self.crossing()[0]
+            self.near = np.where(np.isnan(found), zero, found).clip(self.x.min(), self.x.max())
         self.n_effective = float(local[0].sum() ** 2 / (local[0] ** 2).sum())
 
     def crossing(self) -> tuple[FloatArray, FloatArray]:
         """Zero of the fit that is nearest to `near`, and the slope there, each (1 + n_draws,).
 
-        Where a parabola has no zero, its vertex stands in.
+        Where a parabola has no zero, its vertex stands in; a draw that determines no parabola has
+        NaN for both.
         """
         constant, slope, curvature = self._curve()
         near = self.near
@@ -182,12 +197,25 @@ class _Model:
         step = np.clip(step, -limit, limit)
         return near + step, slope + 2 * curvature * step
 
+    def p_value(self) -> float:
+        """Of the rank correlation of ratio and drift, the covariates regressed out of both."""
+        from scipy.special import stdtr
+        from scipy.stats import spearmanr
+
+        others = np.column_stack([np.ones(self.x.size), self.design[:, _POWERS:]])
+        coefficients = np.linalg.lstsq(others, np.column_stack([self.x, self.y]), rcond=None)[0]
+        left = np.column_stack([self.x, self.y]) - others @ coefficients
+        rho = float(spearmanr(left[:, 0], left[:, 1]).statistic)
+        freedom = self.x.size - others.shape[1] - 1
+        t = abs(rho) * math.sqrt(freedom / max(1 - rho**2, 1e-12))
+        return float(2 * stdtr(freedom, -t))
+
     def along(self, tail: float) -> FittedDrift:
         """The fit along the ratios tried."""
         grid = np.linspace(self.x.min(), self.x.max(), _N_GRID)
         constant, slope, curvature = (part[:, None] for part in self._curve())
         drift = constant + slope * grid + curvature * grid**2
-        low, high = np.quantile(drift[1:], [tail, 1 - tail], axis=0)
+        low, high = np.nanquantile(drift[1:], [tail, 1 - tail], axis=0)
         return FittedDrift(ratio=2**grid, drift=drift[0], low=low, high=high)
 
     def _curve(self) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -199,10 +227,14 @@ class _Model:
     def _solve(self, weights: FloatArray) -> FloatArray:
         p = self.n_coefficients
         normal = (weights @ self._products).reshape(-1, p, p)
-        # A touch of ridge keeps a draw solvable whose weights rest on too few points.
-        ridge = 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(p)
         right = (weights * self.y) @ self.design
-        return np.linalg.solve(normal + ridge, right[..., None])[..., 0]
+        eigenvalues = np.linalg.eigvalsh(normal)
+        solvable = eigenvalues[:, 0] > _MIN_RECIPROCAL_CONDITION * eigenvalues[:, -1]
+        coefficients = np.full_like(right, math.nan)
+        coefficients[solvable] = np.linalg.solve(normal[solvable], right[solvable][..., None])[
+            ..., 0
+        ]
+        return coefficients
 
 
 def _robust_line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
@@ -241,7 +273,10 @@ def _tail(confidence: float, *, n_effective: float, n_coefficients: int) -> floa
 
 
 def _quantiles(draws: FloatArray, tail: float) -> tuple[float, float]:
-    low, high = np.quantile(draws[1:], [tail, 1 - tail])
+    """Ends of the interval; a draw that determines nothing may lie beyond either of them."""
+    unknown = np.isnan(draws[1:])
+    low = np.quantile(np.where(unknown, -np.inf, draws[1:]), tail, method="lower")
+    high = np.quantile(np.where(unknown, np.inf, draws[1:]), 1 - tail, method="higher")
     return float(low), float(high)
 
 

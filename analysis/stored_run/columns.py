@@ -1,4 +1,4 @@
-"""Names of the trials table and what counts as better for each validation metric.
+"""Names of the trials table's columns, and a metric's distance from its best value.
 
 The leaderboard's first columns are a contract: scripts rely on their names and order.
 """
@@ -6,33 +6,19 @@ The leaderboard's first columns are a contract: scripts rely on their names and 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from models.metrics.names import METRIC_GOALS, METRICS
+
 STATES = ("complete", "pruned", "failed", "running")
 #: states of trials that ended well enough to have a result: a pruned one that of its best epoch
 ENDED = ("complete", "pruned")
-TRENDS = ("stagnant", "unclear", "rising", "falling")
-
-Goal = Literal["minimise", "maximise", "zero", "one"]
-
-#: every validation metric and the value it should have
-METRIC_GOALS: dict[str, Goal] = {
-    "l1": "minimise",
-    "grey_skill": "maximise",
-    "psnr": "maximise",
-    "ssim": "maximise",
-    "delta_e": "minimise",
-    "colorfulness": "maximise",
-    "colorfulness_gap": "zero",
-    "chroma_log_ratio": "zero",
-    "ab_swd": "minimise",
-    "frechet_ab": "minimise",
-    "ab_hf_ratio": "one",
-}
-METRICS = tuple(METRIC_GOALS)
+#: trend of a trial whose discriminator no longer judges, by the discriminator's verdict: its loss
+#: says nothing about the balance of the pair
+UNJUDGED_TRENDS = {"gave up": "idle", "always wins": "overpowered"}
+TRENDS = ("stagnant", "unclear", "rising", "falling", *UNJUDGED_TRENDS.values())
 
 LEADERBOARD_COLUMNS = (
     "rank",
@@ -69,6 +55,7 @@ TEXT_COLUMNS = (
     "configuration_id",
     "adversarial_trend",
     "discriminator_verdict",
+    "best",
     "why",
 )
 
@@ -89,6 +76,7 @@ INTEGER_COLUMNS = (
     "best_epoch",
     "seed",
     "repeats",
+    "repeats_feasible",
 )
 
 FLOAT_COLUMNS = (
@@ -113,10 +101,10 @@ FLOAT_COLUMNS = (
 
 
 def badness(metric: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Turn a metric's values into a number to minimise, by its goal (unknown: minimise)."""
+    """Turn a metric's values into a number to minimise, by its goal (unknown: minimize)."""
     array = np.asarray(values, dtype=np.float64)
-    match METRIC_GOALS.get(metric, "minimise"):
-        case "maximise":
+    match METRIC_GOALS.get(metric, "minimize"):
+        case "maximize":
             return -array
         case "zero":
             return np.abs(array)

@@ -1,4 +1,4 @@
-"""Append-only JSON rows: one object a line, the last line may be half-written."""
+"""JSON rows, one object a line; what a kill or a power cut left of the last ones is no row."""
 
 from __future__ import annotations
 

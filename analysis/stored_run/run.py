@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.stored_run.columns import METRICS
-from analysis.stored_run.rows import read_rows
+from analysis.stored_run.rows import read_rows, whole_lines
 from analysis.stored_run.run_files import Folder, LocalFolder, open_folder
 from analysis.stored_run.run_folder_error import RunFolderError
 from analysis.stored_run.trials import last_rows, trials_table
+from models.file_names import CURVES, VALIDATION
+from models.metrics.names import METRICS
 
 NEWEST_FORMAT = 1
 
@@ -59,11 +60,15 @@ class Run:
 
     def curves(self, trial_id: str) -> list[dict[str, Any]]:
         """Rows of a trial's curves.jsonl: one per window of training steps."""
-        return read_rows(self.folder.read(f"trials/{trial_id}/curves.jsonl"))
+        return read_rows(self.folder.read(f"trials/{trial_id}/{CURVES}"))
+
+    def curve_lines(self, trial_id: str) -> list[str]:
+        """As `curves`, not yet decoded, for those who need a few of them."""
+        return whole_lines(self.folder.read(f"trials/{trial_id}/{CURVES}"))
 
     def validation(self, trial_id: str) -> list[dict[str, Any]]:
         """Rows of a trial's validation.jsonl: one per validation."""
-        return read_rows(self.folder.read(f"trials/{trial_id}/validation.jsonl"))
+        return read_rows(self.folder.read(f"trials/{trial_id}/{VALIDATION}"))
 
     def picture(self, trial_id: str, name: str) -> bytes | None:
         """Bytes of a trial's samples.png or originals.png, or None."""

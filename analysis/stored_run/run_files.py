@@ -1,11 +1,18 @@
-"""A run's files, on this machine or on remote storage (any URI that Arrow's filesystems know)."""
+"""A run's files, on this machine or on remote storage (any URI that Arrow's filesystems know).
+
+Credentials in an address are used and forgotten, as those of databases are.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from analysis.stored_run.run_folder_error import RunFolderError
+
+#: what Arrow reads from an address and nobody else should
+_SECRETS = ("access_key", "secret_key", "session_token", "access_token", "account_key", "sas_token")
 
 
 class Folder(Protocol):
@@ -45,21 +52,38 @@ class LocalFolder:
         return sorted(child.name for child in self.path.iterdir() if child.is_dir())
 
 
+def open_file_system(address: str) -> tuple[Any, str]:
+    """Arrow's file system behind a URI or an absolute folder, and the path there.
+
+    Raises OSError, ValueError or errors of Arrow's own (NotImplementedError among them).
+    """
+    from pyarrow.fs import FileSystem
+
+    opened: tuple[Any, str] = FileSystem.from_uri(
+        address if "://" in address else Path(address).as_posix()
+    )
+    return opened
+
+
+def without_credentials(address: str) -> str:
+    """The address as it may be shown and stored."""
+    parts = urlsplit(address)
+    if not parts.scheme:
+        return address
+    query = [(key, value) for key, value in parse_qsl(parts.query) if key not in _SECRETS]
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, urlencode(query, safe=":/"), ""))
+
+
 class RemoteFolder:
     """A folder behind a URI, such as s3://bucket/runs/NAME or gs://..., read through Arrow."""
 
     def __init__(self, uri: str) -> None:
-        from pyarrow import ArrowInvalid
-        from pyarrow.fs import FileSystem
-
         #: without keys and passwords, for messages and reports
-        self.location = uri.partition("?")[0]
-        if "@" in self.location:
-            scheme, _, rest = self.location.partition("://")
-            self.location = f"{scheme}://{rest.rpartition('@')[2]}"
+        self.location = without_credentials(uri).partition("?")[0]
         try:
-            self._filesystem, self._root = FileSystem.from_uri(uri)
-        except (ArrowInvalid, OSError, NotImplementedError) as error:
+            self._filesystem, self._root = open_file_system(uri)
+        except (ValueError, OSError, NotImplementedError) as error:
             raise RunFolderError(
                 f"a remote RUN must be a URI that Arrow can open (file, s3, gs, hdfs, abfs), "
                 f"but got {self.location}: {' '.join(str(error).split())[:160]}"

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.stored_run.column_types import typed_column
-from analysis.stored_run.columns import METRICS, badness
-from analysis.stored_run.rows import decode_row, whole_lines
+from analysis.stored_run.columns import badness
+from analysis.stored_run.rows import decode_row
 from analysis.stored_run.run import Run
+from models.metrics.names import METRICS
 
 _COUNTERS = ("steps", "epochs", "images", "seconds")
 _CURVE_KEYS = {"steps": "step", "epochs": "epoch", "images": "images", "seconds": "seconds"}
@@ -35,7 +36,7 @@ def trials_with_progress(run: Run) -> pd.DataFrame:
 
 def _progress(run: Run, trial_id: str) -> dict[str, float]:
     """Counters at the last window, and the metrics of the best validation so far."""
-    lines = whole_lines(run.folder.read(f"trials/{trial_id}/curves.jsonl"))
+    lines = run.curve_lines(trial_id)
     last = decode_row(lines[-1]) if lines else None
     found = {name: (last or {}).get(key) for name, key in _CURVE_KEYS.items()}
     best = best_validation(run.validation(trial_id), run.objective)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.stored_run.column_types import typed_column
-from analysis.stored_run.columns import STATES, TRENDS
+from analysis.stored_run.columns import STATES, TRENDS, UNJUDGED_TRENDS
 from analysis.stored_run.rows import decode_row, whole_lines
 
 #: rows open with the trial's identifier
@@ -61,7 +61,8 @@ def trials_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Build the table (n_trials, n_columns) with the types of `column_types.typed_column`.
 
     A trial that did not complete keeps its drift, but its trend is unclear: its training did not
-    reach the end.
+    reach the end. A complete one whose discriminator no longer judges is `idle` or `overpowered`,
+    also in a run that was stored before there were these two.
     """
     names = dict.fromkeys(_REQUIRED)
     for row in rows:
@@ -73,5 +74,9 @@ def trials_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
         {name: typed_column(name, [row.get(name) for row in rows]) for name in [*names, "feasible"]}
     )
     known = (frame["state"] == "complete") & frame["adversarial_trend"].isin(TRENDS)
-    frame["adversarial_trend"] = frame["adversarial_trend"].where(known, "unclear")
+    trend = frame["adversarial_trend"].where(known, "unclear")
+    if "discriminator_verdict" in frame:
+        unjudged = frame["discriminator_verdict"].map(UNJUDGED_TRENDS)
+        trend = trend.mask((frame["state"] == "complete") & unjudged.notna(), unjudged)
+    frame["adversarial_trend"] = trend.astype("str")
     return frame

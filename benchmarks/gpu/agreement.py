@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.cases import PRECISIONS, cases, settings_of
-from models.accelerator.noise import training_on_noise
+from models.accelerator.noise_training import training_on_noise
 from models.accelerator.self_check import check_device
 from models.training.device import free_device_memory, resolve_compute
 from models.training.memory import estimate_memory

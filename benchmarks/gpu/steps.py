@@ -12,7 +12,7 @@ import torch
 from benchmarks.gpu.cases import PRECISIONS, cases, settings_of
 from benchmarks.reference import ReferenceTraining
 from models.accelerator.captured_steps import TIMED_STEPS, WARM_UP_STEPS, CapturedSteps
-from models.accelerator.noise import training_on_noise
+from models.accelerator.noise_training import training_on_noise
 from models.training.device import Compute, resolve_compute, synchronize
 from models.training.settings import TrainingSettings
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from models.training.trial import TrialTraining
 from search.config import SearchConfig, load_yaml
 from search.run.directory import RunFolder, append_rows, read_rows
 from search.run.ledger import Ledger
-from search.study.creation import distributions, enqueue_points, open_study
+from search.study.creation import distributions, open_study
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 #: the ready searches that are the report's own, in its order
@@ -125,16 +125,14 @@ class Meter:
 def open_photos(task: PhotoTask) -> tuple[PhotoCache, Split]:
     cache = build_cache(open_source(task.images), image_size=task.image_size, fit="crop")
     split = split_by_content(cache.hashes)
-    return cache, Split(train=split.train[: task.photos], validation=split.validation)
+    return cache, replace(split, train=split.train[: task.photos])
 
 
 def our_search(task: PhotoTask, seed: int, folder: Path) -> Meter:
     config = task.config(seed)
     run = RunFolder(folder / config.name)
     run.create(config.to_dict(), command=["benchmarks.search_quality"])
-    study = open_study(run, config)
-    enqueue_points(study, config)
-    ledger = Ledger(run, study, config)
+    ledger = Ledger(run, open_study(run, config), config)
     meter = Meter(task, seed)
     while not meter.spent and (opened := ledger.ask()):
         for report in meter.train(opened.settings, run.trial_folder(opened.trial_id)):

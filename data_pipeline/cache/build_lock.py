@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from data_pipeline.durable import move_folder
 from data_pipeline.errors import InputError
 
 _STAGING = ".building"
@@ -61,9 +62,9 @@ def staging_folder(path: Path) -> Iterator[Path]:
 
 
 def publish(staging: Path, path: Path) -> None:
-    """Give a finished folder its final name; what stood under that name before is removed."""
+    """Give a finished folder its final name, durable; what stood there before is removed."""
     shutil.rmtree(path, ignore_errors=True)
-    staging.replace(path)
+    move_folder(staging, path)
 
 
 def clear_abandoned(cache_dir: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -74,8 +73,6 @@ def write_photos(
                     outcome.kept.append(photo)
                     file.write(result.data)
             report(done)
-        file.flush()
-        os.fsync(file.fileno())  # on disk before the folder takes its final name
     return outcome
 
 

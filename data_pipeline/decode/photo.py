@@ -72,11 +72,6 @@ class PhotoHeader:
     height: int
 
 
-def read_photo(path: Path, *, at_least: int | None = None) -> RGBArray:
-    """Read a photo as upright sRGB, (H, W, 3) uint8; see `decode_photo`."""
-    return decode_photo(read_file(path), at_least=at_least)
-
-
 def read_file(path: Path) -> bytes:
     """Read a file that begins like a photo.
 

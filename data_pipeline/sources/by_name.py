@@ -13,6 +13,14 @@ from data_pipeline.sources.listing import PhotoSource
 __all__ = ["FolderSource", "PhotoSource", "SyntheticSource", "open_source"]
 
 
+_PUBLIC = ("kaggle", "synthetic")
+
+
+def is_folder(text: str) -> bool:
+    """Whether `text`, as `open_source` takes it, names a folder of this machine."""
+    return text.partition(":")[0] not in _PUBLIC
+
+
 def open_source(text: str) -> PhotoSource:
     """Return the source that `text` names: `kaggle:OWNER/NAME`, `synthetic:COUNT` or a folder.
 

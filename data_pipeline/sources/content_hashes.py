@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_pipeline.decode.photo import NotAPhotoError, PhotoError
+from data_pipeline.durable import replacing
 from data_pipeline.parallel import map_in_order
 from data_pipeline.sources.listing import PhotoEntry, Skipped
 
@@ -89,14 +88,15 @@ class KnownContents:
 
     def _save(self, entries: list[PhotoEntry]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        unique = f"{os.getpid()}-{threading.get_ident()}"
-        temporary = self._path.with_name(f"{self._path.name}.{unique}.tmp")
-        with temporary.open("w", encoding="utf-8") as file:
+        # Not durable: lines that a power cut takes are photos to read again.
+        with (
+            replacing(self._path, durable=False) as temporary,
+            temporary.open("w", encoding="utf-8") as file,
+        ):
             for entry in entries:
                 if known := self._known.get((entry.name, entry.stamp)):
                     row = [entry.name, entry.stamp, known.sha256, known.reason]
                     file.write(json.dumps(row) + "\n")
-        temporary.replace(self._path)
 
 
 def _identify(entry: PhotoEntry) -> _Known | PhotoError:

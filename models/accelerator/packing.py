@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from typing import Any
 
 import torch
 
+from data_pipeline.durable import replace_file
 from models.accelerator.captured_steps import TIMED_STEPS, WARM_UP_STEPS
-from models.accelerator.noise import training_on_noise
+from models.accelerator.noise_training import training_on_noise
 from models.training.device import is_out_of_memory, resolve_compute
 from models.training.settings import TrainingSettings
 
@@ -88,10 +88,8 @@ def remembered_packing(
     rates = measure_packing(settings, most=most, probe=probe)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
         known[key] = [vars(rate) for rate in rates]
-        temporary.write_text(json.dumps(known), encoding="utf-8")
-        temporary.replace(file)
+        replace_file(file, json.dumps(known).encode(), durable=False)
     except OSError:
         pass
     return rates

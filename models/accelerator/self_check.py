@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models.accelerator.captured_steps import TIMED_STEPS, WARM_UP_STEPS, CapturedSteps
-from models.accelerator.noise import training_on_noise
+from models.accelerator.noise_training import training_on_noise
 from models.metrics.accumulate import ValidationMetrics
 from models.training.checkpoint import load_checkpoint, save_checkpoint
 from models.training.device import Compute, resolve_compute

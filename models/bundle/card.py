@@ -11,25 +11,12 @@ from typing import Any
 
 import yaml
 
+from models.file_names import SAMPLES
+from models.metrics.names import METRIC_MEANINGS
 from models.networks.complexity import generator_parameters
 
 CARD_NAME = "README.md"
-SAMPLES_NAME = "samples.png"
-
-#: what each validation metric says, in the order of the card's table
-METRIC_MEANINGS = {
-    "l1": "mean absolute error of a\\*/127, b\\*/127; lower is closer, but grey is hard to beat",
-    "grey_skill": "1 - l1 / l1 of all grey; above 0 beats grey",
-    "psnr": "decibels; prefers grey to lively colour",
-    "ssim": "structural similarity; prefers grey to lively colour",
-    "delta_e": "mean CIEDE2000 difference; lower is closer",
-    "colorfulness": "Hasler and Suesstrunk 2003",
-    "colorfulness_gap": "output's colorfulness minus the photos'; 0 is right, below 0 is pale",
-    "chroma_log_ratio": "log of output's over the photos' mean chroma; 0 is right",
-    "ab_swd": "sliced Wasserstein distance of the a\\*b\\* pixels; lower is better",
-    "frechet_ab": "Frechet distance of the a\\*b\\* statistics; lower is better",
-    "ab_hf_ratio": "fine detail of a\\*b\\*, output over photo; 1 is right, 4 looks pixelated",
-}
+SAMPLES_NAME = SAMPLES
 
 _LIMITS = """\
 - It was trained on one kind of photo, namely those described above. On portraits, interiors or
@@ -121,7 +108,12 @@ def _metrics(config: Mapping[str, Any]) -> list[str]:
     known = [name for name in METRIC_MEANINGS if name in metrics]
     others = [name for name in metrics if name not in METRIC_MEANINGS]
     rows = [
-        (name, _text(metrics[name]), _text(grey.get(name)), METRIC_MEANINGS.get(name, ""))
+        (
+            name,
+            _text(metrics[name]),
+            _text(grey.get(name)),
+            METRIC_MEANINGS.get(name, "").replace("*", r"\*"),
+        )
         for name in known + others
     ]
     return _section(

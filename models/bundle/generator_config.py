@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from data_pipeline.errors import InputError
+from models.networks.complexity import MAX_COMPLEXITY
 from models.networks.sides import check_side
 
 FORMAT = 1
 CONFIG_NAME = "config.json"
 MAX_CONFIG_BYTES = 4 * 2**20
-MAX_COMPLEXITY = 1024
 MAX_IMAGE_SIZE = 4096
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.decode.photo import Fit
+from data_pipeline.durable import make_folder, move_folder
 from data_pipeline.errors import InputError
 from models.bundle.card import CARD_NAME, SAMPLES_NAME, model_card
 from models.bundle.generator_config import (
@@ -61,7 +62,7 @@ def write_bundle(
     samples_png: bytes | None,
     force: bool = False,
 ) -> None:
-    """Write `generator` as a bundle to the new folder `out`, whole or not at all.
+    """Write `generator` as a bundle to the new folder `out`, whole or not at all; durable.
 
     `config` is plain JSON. It must have `image_size`; the card also shows `trial_id`, `fit` and
     the objects `hyperparameters`, `balance`, `training`, `metrics`, `grey_metrics` (the same
@@ -81,7 +82,7 @@ def write_bundle(
     generator_settings(entries)
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")
     try:
-        temporary.mkdir(parents=True)
+        make_folder(temporary)
     except OSError as error:
         raise InputError(f"cannot write to {out.parent}: {error.strerror}") from None
     try:
@@ -155,12 +156,12 @@ def load_bundle(path: str | Path) -> Bundle:
 
 def _move_into_place(new: Path, out: Path) -> None:
     if not out.exists():
-        new.rename(out)
+        move_folder(new, out)
         return
     old = new.with_suffix(".old")
     out.rename(old)
     try:
-        new.rename(out)
+        move_folder(new, out)
     except OSError:
         old.rename(out)
         raise

@@ -14,12 +14,14 @@ Shapes: h and w are the network's pixels of one photo (without padding), H and W
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -96,32 +98,26 @@ def enlarging_weights(n_in: int, n_out: float, start: int, stop: int) -> tuple[i
 
     A fractional `n_out` ends within its last sample.
 
-    Cubic convolution with a = -1/2 (Keys 1981), widened when it is a reduction; at the ends the
-    outermost sample is repeated. Returns the first input sample and (stop - start, inputs) weights.
+    They are Pillow's bicubic (cubic convolution with a = -1/2, Keys 1981, widened when it is a
+    reduction), read off a resized unit matrix; at the ends the outermost sample is repeated. As
+    products of matrices they enlarge a photo's tiles in a tenth of the time of `Image.resize`.
+    Returns the first input sample and (stop - start, inputs) weights.
     """
     scale = n_in / n_out
-    stretch = max(1.0, scale)
-    centres = (np.arange(start, stop) + 0.5) * scale - 0.5
-    reach = 2.0 * stretch
-    lowest = int(np.floor(centres[0] - reach)) + 1
-    highest = int(np.ceil(centres[-1] + reach)) - 1
-    inputs = np.arange(lowest, highest + 1)
-    weights = _keys_cubic((inputs[None, :] - centres[:, None]) / stretch)
-    weights /= weights.sum(axis=1, keepdims=True)
-    first, last = max(lowest, 0), min(highest, n_in - 1)
-    inside = weights[:, first - lowest : last - lowest + 1]
-    if lowest < first:
-        inside[:, 0] += weights[:, : first - lowest].sum(axis=1)
-    if highest > last:
-        inside[:, -1] += weights[:, last - lowest + 1 :].sum(axis=1)
-    return first, np.ascontiguousarray(inside, dtype=np.float32)
-
-
-def _keys_cubic(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    x = np.abs(distance)
-    near = (1.5 * x - 2.5) * x * x + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    return np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
+    margin = math.ceil(2 * max(1.0, scale)) + 1
+    first = max(0, math.floor(start * scale) - margin)
+    last = min(n_in, math.ceil(stop * scale) + margin)
+    unit = np.pad(np.eye(last - first, dtype=np.float32), ((margin, margin), (0, 0)), mode="edge")
+    top, bottom = start * scale - first + margin, stop * scale - first + margin
+    weights = np.asarray(
+        Image.fromarray(unit).resize(
+            (last - first, stop - start),
+            Image.Resampling.BICUBIC,
+            box=(0, top, last - first, bottom),
+        )
+    )
+    used = np.flatnonzero(weights.any(axis=0))
+    return first + int(used[0]), np.ascontiguousarray(weights[:, used[0] : used[-1] + 1])
 
 
 def _box(image: FloatArray) -> FloatArray:

@@ -61,13 +61,21 @@ def build_page(bundle: Bundle) -> Any:
             "the demo needs Gradio, which is not installed; run: pip install 'chromatune[demo]'"
         ) from error
 
-    def run(path: str | None, strength: float) -> tuple[Image.Image, Image.Image] | None:
+    def run(path: str | None, strength: float) -> tuple[str, str] | None:
         if path is None:
             return None
         try:
-            return before_and_after(bundle, Path(path), strength)
+            pictures = before_and_after(bundle, Path(path), strength)
         except PhotoError as error:
             raise gradio.Error(str(error), print_exception=False) from error
+        # as Gradio saves pictures itself, except that a download has the photo's name
+        before, after = (
+            gradio.processing_utils.save_pil_to_cache(
+                picture, cache_dir=result.GRADIO_CACHE, name=Path(path).stem, format="jpeg"
+            )
+            for picture in pictures
+        )
+        return before, after
 
     with gradio.Blocks(
         title="chromatune", analytics_enabled=False, delete_cache=(600, 600)

@@ -5,34 +5,33 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data_pipeline.decode.formats import PREFIX_BYTES, sniff
 from data_pipeline.errors import InputError
 from models.colorize.save import SUFFIXES
 
-#: endings by which people know photos: a file with one of them is a photo or is reported
-PHOTO_SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".gif",
-        ".bmp",
-        ".heic",
-        ".heif",
-        ".jp2",
-        ".ppm",
-    )
-)
+#: endings by which people know photos, and the format each means: a file with one of them is a
+#: photo or is reported
+PHOTO_SUFFIXES = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".apng": "PNG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".avif": "AVIF",
+    ".gif": "GIF",
+    ".bmp": "BMP",
+    ".heic": "HEIC",
+    ".heif": "HEIC",
+    ".jp2": "JPEG2000",
+    ".ppm": "PPM",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,8 @@ class Job:
     reason: str | None = None
     #: nothing is wrong with it, it was only left out
     harmless: bool = False
+    #: its copy is there already and is kept
+    exists: bool = False
 
 
 def plan_jobs(
@@ -55,9 +56,11 @@ def plan_jobs(
     """List the photos of `photos` (files, and folders with all below) with their targets in `out`.
 
     A folder's structure is mirrored; with more than one argument, below the folder's own name. No
-    target is a photo that is to be read, nor an existing file unless `force`.
+    target is a photo that is to be read. Where the target is there already, from an earlier run,
+    the job `exists`, unless `force`.
 
-    Raises InputError when `out` is a file or one of the folders of photos.
+    Raises InputError when `out` is a file or one of the folders of photos, or when an argument
+    does not exist.
     """
     out_id = _identity(out)
     if out_id is not None and not out.is_dir():
@@ -65,6 +68,8 @@ def plan_jobs(
     found: list[tuple[Path, Path, str | None]] = []
     refused: list[Job] = []
     for photo in photos:
+        if not (photo.exists() or photo.is_symlink()):
+            raise InputError(f"a photo or folder must exist, but {photo} does not; check the path")
         if not photo.is_dir():
             found.append((photo, Path(photo.name), _sniff_file(photo)))
             continue
@@ -82,14 +87,10 @@ def plan_jobs(
                 found.append((entry, base / entry.relative_to(photo), kind))
     sources = {_identity(source) for source, _, _ in found}
     taken: dict[Path, Path] = {}
-    jobs: list[Job] = []
-    for source, relative, kind in found:
-        job = _job(source, out / relative, kind, output_format)
-        if job.target is not None:
-            reason = _obstacle(job, sources, taken, force=force)
-            if reason is not None:
-                job = Job(source, reason=reason)
-        jobs.append(job)
+    jobs = [
+        _checked(_job(source, out / relative, kind, output_format), sources, taken, force=force)
+        for source, relative, kind in found
+    ]
     return jobs + refused
 
 
@@ -108,20 +109,19 @@ def _job(source: Path, target: Path, kind: str | None, output_format: str | None
     return Job(source, target, format_name)
 
 
-def _obstacle(
+def _checked(
     job: Job, sources: set[tuple[int, int] | None], taken: dict[Path, Path], *, force: bool
-) -> str | None:
-    """Why the target must not be written, or None; a target that may be written is then taken."""
-    assert job.target is not None
+) -> Job:
+    """The job, unless its target must not be written; a target that may be is then taken."""
+    if job.target is None:
+        return job
     identity = _identity(job.target)
     if identity is not None and identity in sources:
-        return f"its copy would replace a photo: {job.target}"
-    if identity is not None and not force:
-        return f"its copy exists: {job.target}; use --force to replace it"
+        return Job(job.source, reason=f"its copy would replace a photo: {job.target}")
     other = taken.setdefault(job.target, job.source)
     if other != job.source:
-        return f"its copy would have the same name as that of {other}"
-    return None
+        return Job(job.source, reason=f"its copy would have the same name as that of {other}")
+    return replace(job, exists=not force and job.target.is_file())
 
 
 _FORMATS = frozenset((*SUFFIXES, "GIF"))

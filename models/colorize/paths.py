@@ -7,7 +7,6 @@ decoding overlaps another's network, and no thread waits for another.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import warnings
@@ -23,15 +22,14 @@ import torch
 from cv2.utils import logging as cv2_log
 
 from data_pipeline.decode.photo import PhotoError, read_file
-from data_pipeline.errors import InputError
+from data_pipeline.parallel import usable_cores
 from models.bundle.store import Bundle
-from models.colorize.chroma_field import FloatArray, fit_chroma
+from models.colorize.chroma_field import FloatArray
 from models.colorize.jobs import Job, plan_jobs
 from models.colorize.opened_photo import Photo, decode_opened, open_photo
-from models.colorize.pipeline import check_strength, small_lightness
-from models.colorize.prediction import cut_squares, join_squares, network_size, predict_chroma
-from models.colorize.recolor import recolor_photo
-from models.colorize.save import SUFFIXES, save_photo
+from models.colorize.pipeline import NetworkInput, apply_chroma, check_strength, network_input
+from models.colorize.prediction import predict_chroma
+from models.colorize.save import check_format, save_photo
 
 # a thread holds photos until they make so many squares or have so many pixels
 _HANDFUL_SQUARES = 16
@@ -48,6 +46,8 @@ class PhotoResult:
     #: the coloured copy; None when there is none, and `reason` says why
     out: Path | None
     reason: str | None = None
+    #: the copy was there already, from an earlier run, and was kept
+    existed: bool = False
     #: left out without anything being wrong, such as a folder that is linked twice
     harmless: bool = False
     #: what could not be kept, such as the other frames of an animation
@@ -86,8 +86,8 @@ def colorize_paths(
 
     Args:
         photos: files and folders; links are followed, each folder is read once.
-        out: made if need be. An existing file in it is replaced only with `force`, and one of the
-            photos never.
+        out: made if need be. A photo whose copy is there already is left out, unless `force`:
+            so a second run goes on where the first ended. None of the photos is ever replaced.
         bundle: the generator, on the device where it shall run.
         strength: 0 grey, 1 as learned, above 1 more.
         compare: write original and result side by side.
@@ -97,7 +97,8 @@ def colorize_paths(
 
     Returns one result a photo, in the order of their names.
 
-    Raises InputError for a strength, a format or an `out` that cannot be.
+    Raises InputError for a strength, a format or an `out` that cannot be, and for a photo or
+    folder that does not exist; nothing is written then.
     """
     check_strength(strength)
     options = _Options(
@@ -105,8 +106,8 @@ def colorize_paths(
         strength=strength,
         compare=compare,
     )
-    jobs = plan_jobs(photos, out, output_format=_checked_format(output_format), force=force)
-    n_threads = max(1, min(n_threads or os.cpu_count() or 1, len(jobs)))
+    jobs = plan_jobs(photos, out, output_format=check_format(output_format), force=force)
+    n_threads = max(1, min(n_threads or usable_cores(), len(jobs)))
     finished: queue.SimpleQueue[tuple[int, PhotoResult] | BaseException] = queue.SimpleQueue()
     source = _Source(jobs)
     results: dict[int, PhotoResult] = {}
@@ -170,8 +171,7 @@ class _Work:
     index: int
     job: Job
     photo: Photo
-    L_hw: FloatArray
-    squares: FloatArray
+    shown: NetworkInput
 
 
 def _work(
@@ -182,12 +182,12 @@ def _work(
     """Work on handfuls of photos until there are no more."""
     try:
         for handful in _handfuls(source, options, finished):
-            squares = np.concatenate([work.squares for work in handful])
+            squares = np.concatenate([work.shown.squares for work in handful])
             ab_n2SS = predict_chroma(options.bundle.generator, squares)
             first = 0
             while handful:
                 work = handful.pop(0)  # its pixels are freed when it is done
-                last = first + len(work.squares)
+                last = first + len(work.shown.squares)
                 finished.put((work.index, _finish(work, ab_n2SS[first:last], options)))
                 del work
                 first = last
@@ -205,6 +205,9 @@ def _handfuls(
     n_squares = n_pixels = 0
     while (item := source.take()) is not None:
         index, job = item
+        if job.exists:
+            finished.put((index, PhotoResult(source=job.source, out=job.target, existed=True)))
+            continue
         try:
             if job.reason is not None:
                 raise PhotoError(job.reason)
@@ -214,13 +217,15 @@ def _handfuls(
                     yield handful
                     handful, n_squares, n_pixels = [], 0, 0
                 with source.large:
-                    work = _prepare(index, job, decode_opened(opened), options)
-                    del opened
+                    photo = decode_opened(opened)
+                    work = _Work(index, job, photo, network_input(photo, options.bundle))
+                    del opened, photo
                     alone = [work]
                     del work
                     yield alone
                 continue
-            work = _prepare(index, job, decode_opened(opened), options)
+            photo = decode_opened(opened)
+            work = _Work(index, job, photo, network_input(photo, options.bundle))
         except PhotoError as error:
             result = PhotoResult(
                 source=job.source, out=None, reason=str(error), harmless=job.harmless
@@ -228,9 +233,9 @@ def _handfuls(
             finished.put((index, result))
             continue
         handful.append(work)
-        n_squares += len(work.squares)
+        n_squares += len(work.shown.squares)
         n_pixels += opened.n_pixels
-        del opened, work
+        del opened, photo, work
         if n_squares >= _HANDFUL_SQUARES or n_pixels >= _HANDFUL_PIXELS:
             yield handful
             handful, n_squares, n_pixels = [], 0, 0
@@ -238,24 +243,16 @@ def _handfuls(
         yield handful
 
 
-def _prepare(index: int, job: Job, photo: Photo, options: _Options) -> _Work:
-    width, height = photo.size
-    image_size = options.bundle.image_size
-    h, w = network_size(height, width, image_size, options.bundle.fit)
-    L_hw = small_lightness(photo.pixels, h, w, photo.light)
-    return _Work(index, job, photo, L_hw, cut_squares(L_hw, image_size))
-
-
 def _finish(work: _Work, ab_n2SS: FloatArray, options: _Options) -> PhotoResult:
     """Colour, encode and write a photo."""
     photo, job = work.photo, work.job
     assert job.target is not None
     width, height = photo.size
-    ab_2hw = join_squares(ab_n2SS, *work.L_hw.shape) * np.float32(options.strength)
-    field = fit_chroma(work.L_hw, ab_2hw, height=height, width=width)
     try:
-        pixels, n_reduced = recolor_photo(photo, field, compare=options.compare)
-        notes = save_photo(job.target, pixels, photo, job.format)
+        coloured = apply_chroma(
+            photo, work.shown, ab_n2SS, strength=options.strength, compare=options.compare
+        )
+        notes = save_photo(job.target, coloured.pixels, photo, job.format)
     except PhotoError as error:
         return PhotoResult(source=job.source, out=None, reason=str(error))
     except MemoryError:
@@ -265,15 +262,8 @@ def _finish(work: _Work, ab_n2SS: FloatArray, options: _Options) -> PhotoResult:
         out=job.target,
         notes=(*photo.notes, *notes),
         n_pixels=width * height,
-        n_reduced=n_reduced,
+        n_reduced=coloured.n_reduced,
     )
-
-
-def _checked_format(name: str | None) -> str | None:
-    if name is not None and name.upper() not in SUFFIXES:
-        known = ", ".join(sorted(known.lower() for known in SUFFIXES))
-        raise InputError(f"the format must be one of {known}, but got {name!r}")
-    return name.upper() if name is not None else None
 
 
 @contextmanager

@@ -1,8 +1,12 @@
-"""Colour for one photo: array in, array out, at the photo's own resolution and lightness.
+"""Colour for one decoded photo, at its own resolution and lightness.
 
     photo -> lightness at the network's size -> chroma -> chroma field -> the photo's pixels
 
-Shapes: H and W are the photo's pixels, h and w the network's.
+`colorize` does it for an array, `colorize_photo` for a photo with transparency and a profile of its
+own; `paths` takes the steps in between apart, to show the squares of several photos to the network
+in one batch.
+
+Shapes: H and W are the photo's pixels, h and w the network's, S the side of its squares.
 """
 
 from __future__ import annotations
@@ -11,33 +15,27 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from data_pipeline.decode.photo import Fit
 from data_pipeline.errors import InputError
-from models.colorize.chroma_field import fit_chroma
+from models.bundle.store import Bundle
+from models.colorize.chroma_field import FloatArray, fit_chroma
 from models.colorize.luminance import PixelArray, TransferCurve, lightness, luminance
-from models.colorize.pixels import recolor
-from models.colorize.prediction import (
-    cut_squares,
-    join_squares,
-    network_size,
-    predict_chroma,
-)
+from models.colorize.opened_photo import Photo
+from models.colorize.prediction import cut_squares, join_squares, network_size, predict_chroma
+from models.colorize.recolor import Recolored, recolor_photo
 from models.networks.generator import Generator
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Colorized:
-    """A coloured photo."""
+class NetworkInput:
+    """What the network is shown of a photo."""
 
-    #: sRGB (H, W, 3), of the input's depth
-    rgb: PixelArray
-    #: pixels whose colour lay outside sRGB and lost chroma, at the same lightness and hue
-    n_reduced: int
+    #: L* at the network's size, (h, w) in [0, 100]
+    L_hw: FloatArray
+    #: the squares that cover it, (n, S, S)
+    squares: FloatArray
 
 
 def colorize(
@@ -54,37 +52,39 @@ def colorize(
     by cropping or squashing. `strength` scales the chroma: 0 grey, 1 as learned, above 1 more. The
     lightness L* of each pixel is kept.
     """
-    return colorize_counting(
-        photo, generator, image_size=image_size, fit=fit, strength=strength
-    ).rgb
-
-
-def colorize_counting(
-    photo: PixelArray,
-    generator: Generator,
-    *,
-    image_size: int,
-    fit: Fit = "crop",
-    strength: float = 1.0,
-) -> Colorized:
-    """Do as `colorize` does, and tell how many pixels lay outside sRGB."""
-    check_strength(strength)
     check_photo(photo)
-    height, width = photo.shape[:2]
-    h, w = network_size(height, width, image_size, fit)
-    L_hw = small_lightness(Image.fromarray(photo) if photo.dtype == np.uint8 else photo, h, w)
-    ab_n2SS = predict_chroma(generator, cut_squares(L_hw, image_size))
-    ab_2hw = join_squares(ab_n2SS, h, w) * np.float32(strength)
-    field = fit_chroma(L_hw, ab_2hw, height=height, width=width)
-    rgb = np.empty((height, width, 3), photo.dtype)
+    is_wide = photo.dtype == np.uint16
+    pixels = photo.astype(np.uint16, order="C") if is_wide else Image.fromarray(photo)
+    bundle = Bundle(generator=generator, config={"image_size": image_size, "fit": fit})
+    return np.array(colorize_photo(Photo(pixels, ""), bundle, strength=strength).pixels)
 
-    def read(top: int, bottom: int, left: int, right: int) -> PixelArray:
-        return photo[top:bottom, left:right]
 
-    def write(top: int, left: int, tile: PixelArray) -> None:
-        rgb[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+def colorize_photo(
+    photo: Photo, bundle: Bundle, *, strength: float = 1.0, compare: bool = False
+) -> Recolored:
+    """Colorize a decoded photo, whose pixels may be used up; see `colorize` and `recolor_photo`."""
+    check_strength(strength)
+    shown = network_input(photo, bundle)
+    ab_n2SS = predict_chroma(bundle.generator, shown.squares)
+    return apply_chroma(photo, shown, ab_n2SS, strength=strength, compare=compare)
 
-    return Colorized(rgb, recolor(read, write, field))
+
+def network_input(photo: Photo, bundle: Bundle) -> NetworkInput:
+    """What the network of `bundle` is shown of a photo."""
+    width, height = photo.size
+    h, w = network_size(height, width, bundle.image_size, bundle.fit)
+    L_hw = small_lightness(photo.pixels, h, w, photo.light)
+    return NetworkInput(L_hw, cut_squares(L_hw, bundle.image_size))
+
+
+def apply_chroma(
+    photo: Photo, shown: NetworkInput, ab_n2SS: FloatArray, *, strength: float, compare: bool
+) -> Recolored:
+    """Colour a photo by the network's answer to its squares, (n, 2, S, S) in CIELAB units."""
+    width, height = photo.size
+    ab_2hw = join_squares(ab_n2SS, *shown.L_hw.shape) * np.float32(strength)
+    field = fit_chroma(shown.L_hw, ab_2hw, height=height, width=width)
+    return recolor_photo(photo, field, compare=compare)
 
 
 def check_strength(strength: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -14,10 +16,18 @@ from models.colorize.pixels import recolor
 WideArray = npt.NDArray[np.uint16]
 
 
-def recolor_photo(
-    photo: Photo, field: ChromaField, *, compare: bool
-) -> tuple[Image.Image | WideArray, int]:
-    """Colour a photo: (pixels in RGB or RGBA, how many colours had to be reduced to sRGB).
+@dataclass(frozen=True)
+class Recolored:
+    """A coloured photo."""
+
+    #: RGB or RGBA, of the photo's depth
+    pixels: Image.Image | WideArray
+    #: pixels whose colour lay outside sRGB and lost chroma, at the same lightness and hue
+    n_reduced: int
+
+
+def recolor_photo(photo: Photo, field: ChromaField, *, compare: bool) -> Recolored:
+    """Give a photo the chroma of `field`.
 
     With `compare` the original stands to the left of the result, twice as wide. The pixels of
     `photo` may be used up.
@@ -27,13 +37,15 @@ def recolor_photo(
             return _recolor_image(photo.pixels, field, photo)
         return _recolor_array(photo.pixels, field, photo)
     original = _original(photo, field)
-    coloured, n_reduced = recolor_photo(photo, field, compare=False)
+    result = recolor_photo(photo, field, compare=False)
+    coloured = result.pixels
     if isinstance(original, Image.Image) and isinstance(coloured, Image.Image):
         both = Image.new(coloured.mode, (2 * coloured.width, coloured.height))
         both.paste(original.convert(coloured.mode), (0, 0))
         both.paste(coloured, (coloured.width, 0))
-        return both, n_reduced
-    return np.concatenate([np.asarray(original), np.asarray(coloured)], axis=1), n_reduced
+        return Recolored(both, result.n_reduced)
+    wide = np.concatenate([np.asarray(original), np.asarray(coloured)], axis=1)
+    return Recolored(wide, result.n_reduced)
 
 
 def _original(photo: Photo, field: ChromaField) -> Image.Image | WideArray:
@@ -41,7 +53,7 @@ def _original(photo: Photo, field: ChromaField) -> Image.Image | WideArray:
     if photo.light is not None:
         grey = ChromaField(np.zeros_like(field.planes_4hw), field.height, field.width)
         copy = photo.pixels.copy()
-        return recolor_photo(Photo(copy, photo.format, photo.light), grey, compare=False)[0]
+        return recolor_photo(Photo(copy, photo.format, photo.light), grey, compare=False).pixels
     pixels = photo.pixels
     if isinstance(pixels, Image.Image) or (pixels.ndim == 3 and pixels.shape[2] >= 3):
         return pixels.copy()
@@ -51,7 +63,7 @@ def _original(photo: Photo, field: ChromaField) -> Image.Image | WideArray:
     )
 
 
-def _recolor_image(image: Image.Image, field: ChromaField, photo: Photo) -> tuple[Image.Image, int]:
+def _recolor_image(image: Image.Image, field: ChromaField, photo: Photo) -> Recolored:
     """Colour an image of mode L, LA, RGB or RGBA; RGB and RGBA are changed in place."""
     transparent = image.mode in ("LA", "RGBA")
     out = image
@@ -71,10 +83,10 @@ def _recolor_image(image: Image.Image, field: ChromaField, photo: Photo) -> tupl
         pixels = np.dstack([tile, alpha]) if transparent else tile
         out.paste(Image.fromarray(pixels), (left, top))
 
-    return out, recolor(read, write, field, photo.light)
+    return Recolored(out, recolor(read, write, field, photo.light))
 
 
-def _recolor_array(pixels: WideArray, field: ChromaField, photo: Photo) -> tuple[WideArray, int]:
+def _recolor_array(pixels: WideArray, field: ChromaField, photo: Photo) -> Recolored:
     """Colour an array (H, W) or (H, W, 2 to 4); one of 3 or 4 channels is changed in place."""
     n_channels = pixels.shape[2] if pixels.ndim == 3 else 1
     colours, out = pixels[..., :3], pixels
@@ -90,4 +102,4 @@ def _recolor_array(pixels: WideArray, field: ChromaField, photo: Photo) -> tuple
     def write(top: int, left: int, tile: PixelArray) -> None:
         out[top : top + tile.shape[0], left : left + tile.shape[1], :3] = tile
 
-    return out, recolor(read, write, field, photo.light)
+    return Recolored(out, recolor(read, write, field, photo.light))

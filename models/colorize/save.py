@@ -1,12 +1,10 @@
-"""A coloured photo to a file, whole or not at all, like the original in format and metadata."""
+"""A coloured photo encoded like the original in format and metadata, to a file or a stream."""
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -15,6 +13,8 @@ import tifffile
 from PIL import ExifTags, Image
 
 from data_pipeline.decode.photo import PhotoError
+from data_pipeline.durable import replacing
+from data_pipeline.errors import InputError
 from models.colorize.opened_photo import Photo
 
 #: formats that can be written, and the suffix that a file of each has
@@ -37,10 +37,26 @@ _TEXT_TAGS = (
 def save_photo(
     path: Path, pixels: Image.Image | npt.NDArray[np.uint16], photo: Photo, format_name: str
 ) -> list[str]:
-    """Write coloured `pixels` to `path` with the metadata of `photo`; return what was lost, if any.
+    """Write a coloured photo to `path`, whole or not at all; see `encode_photo`.
 
-    `pixels` is an image of mode RGB or RGBA, or an array (H, W, 3 or 4) of 16 bits. A file that
-    exists is replaced only when the new one is complete. Raises PhotoError when that fails.
+    Folders above it are made. A file that exists is replaced only when the new one is complete, and
+    durable: a later run takes it for done. Raises PhotoError when that fails.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            return encode_photo(file, pixels, photo, format_name)
+    except OSError as error:
+        raise PhotoError(f"cannot be written: {error.strerror or error}") from error
+
+
+def encode_photo(
+    file: BinaryIO, pixels: Image.Image | npt.NDArray[np.uint16], photo: Photo, format_name: str
+) -> list[str]:
+    """Write coloured `pixels` to `file` with the metadata of `photo`; return what was lost, if any.
+
+    `pixels` is an image of mode RGB or RGBA, or an array (H, W, 3 or 4) of 16 bits; `file` can
+    seek. Raises PhotoError when that fails.
     """
     notes: list[str] = []
     if not isinstance(pixels, Image.Image) and format_name not in ("PNG", "TIFF"):
@@ -51,26 +67,26 @@ def save_photo(
         white = Image.new("RGB", pixels.size, "white")
         white.paste(pixels, mask=pixels.getchannel("A"))
         pixels = white
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(pixels, Image.Image):
-            options = _options(photo, format_name, notes)
-            with temporary.open("xb") as file:
-                pixels.save(file, format_name, **options)
+            pixels.save(file, format_name, **_options(photo, format_name, notes))
         elif format_name == "PNG":
-            temporary.write_bytes(_wide_png(pixels, photo))
+            file.write(_wide_png(pixels, photo))
         else:
-            _write_wide_tiff(temporary, pixels, photo, notes)
-        temporary.replace(path)
+            _write_wide_tiff(file, pixels, photo, notes)
     except OSError as error:
         raise PhotoError(f"cannot be written: {error.strerror or error}") from error
     except Exception as error:  # Pillow's encoders raise many types
         raise PhotoError(f"cannot be written as {format_name}: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return notes
+
+
+def check_format(name: str | None) -> str | None:
+    """The key of `SUFFIXES` that `name` means in any case; InputError when there is none."""
+    if name is not None and name.upper() not in SUFFIXES:
+        known = ", ".join(sorted(known.lower() for known in SUFFIXES))
+        raise InputError(f"the format must be one of {known}, but got {name!r}")
+    return name.upper() if name is not None else None
 
 
 def to_8bit(pixels: npt.NDArray[np.uint16]) -> Image.Image:
@@ -120,7 +136,7 @@ def _wide_png(pixels: npt.NDArray[np.uint16], photo: Photo) -> bytes:
 
 
 def _write_wide_tiff(
-    path: Path, pixels: npt.NDArray[np.uint16], photo: Photo, notes: list[str]
+    file: BinaryIO, pixels: npt.NDArray[np.uint16], photo: Photo, notes: list[str]
 ) -> None:
     exif = Image.Exif()
     if photo.exif is not None:
@@ -129,7 +145,7 @@ def _write_wide_tiff(
             notes.append("EXIF: of a 16-bit TIFF only title, camera, date and author are kept")
     texts: Mapping[int, Any] = exif
     tifffile.imwrite(
-        path,
+        file,
         pixels,
         photometric="rgb",
         compression="zlib",

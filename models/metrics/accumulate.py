@@ -1,9 +1,9 @@
 """The validation metrics of a set of photos, batch by batch, in memory that does not grow.
 
-What they mean, their formulas and their sources stand with each function: `metrics_paired` and
-`metrics_delta_e` (how far is each pixel from its original; these prefer grey to honest colours),
-`metrics_statistics` (are the colours distributed as in photos) and `metrics_gamut` (both are
-computed on colours as a screen shows them).
+What they mean, their formulas and their sources stand with each function: `paired` and `delta_e`
+(how far is each pixel from its original; these prefer grey to honest colours), `distributions` (are
+the colours distributed as in photos) and `gamut` (both are computed on colours as a screen shows
+them).
 
 Shapes: N photos, H and W pixels.
 """
@@ -28,11 +28,8 @@ from models.metrics.distributions import (
     mean_chroma,
 )
 from models.metrics.gamut import Colors, displayed_colors
-from models.metrics.objective import METRICS
+from models.metrics.names import METRICS
 from models.metrics.paired import grey_skill, l1, psnr, ssim
-
-#: in the order of their columns
-METRIC_NAMES: Final = METRICS
 
 #: the mean moments of ab that the Frechet distance needs
 MOMENTS: Final = ("a", "b", "aa", "bb", "ab")
@@ -87,7 +84,7 @@ class ValidationMetrics:
             self._sums[name] = self._sums.get(name, 0.0) + value
 
     def compute(self) -> dict[str, float]:
-        """Return every metric of `METRIC_NAMES`, in that order; ValueError without any photo."""
+        """Return every metric of `METRICS`, in that order; ValueError without any photo."""
         if not self.n_photos:
             raise ValueError("metrics need at least one photo, but none was added")
         mean = {name: value / self.n_photos for name, value in self._sums.items()}
@@ -104,7 +101,7 @@ class ValidationMetrics:
             "frechet_ab": frechet_ab(gaussian("real"), gaussian("fake")),
             "ab_hf_ratio": ab_hf_ratio(mean["real_hf_energy"], mean["fake_hf_energy"]),
         }
-        return {name: values[name] for name in METRIC_NAMES}
+        return {name: values[name] for name in METRICS}
 
 
 def _statistics(L_N1HW: Tensor, real_ab_N2HW: Tensor, fake_ab_N2HW: Tensor) -> dict[str, Tensor]:

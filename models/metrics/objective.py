@@ -9,30 +9,8 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from data_pipeline.errors import InputError
+from models.metrics.names import DIRECTIONS, METRICS, Direction
 
-#: metrics that have a better direction; the others are best at a value in between
-DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {
-    "ab_swd": "minimize",
-    "frechet_ab": "minimize",
-    "delta_e": "minimize",
-    "l1": "minimize",
-    "grey_skill": "maximize",
-    "psnr": "maximize",
-    "ssim": "maximize",
-}
-METRICS = (
-    "l1",
-    "grey_skill",
-    "psnr",
-    "ssim",
-    "delta_e",
-    "colorfulness",
-    "colorfulness_gap",
-    "chroma_log_ratio",
-    "ab_swd",
-    "frechet_ab",
-    "ab_hf_ratio",
-)
 DEFAULT_OBJECTIVE = "ab_swd"
 DEFAULT_GUARDS = ("grey_skill > 0", "ab_hf_ratio < 2")
 
@@ -87,7 +65,7 @@ class Objective:
             )
 
     @property
-    def direction(self) -> Literal["minimize", "maximize"]:
+    def direction(self) -> Direction:
         """Optuna's name for which way is better."""
         return DIRECTIONS[self.metric]
 

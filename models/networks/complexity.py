@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.training.settings import MAX_COMPLEXITY
+#: widest networks of a training and of a bundle
+MAX_COMPLEXITY = 1024
 
 
 def generator_parameters(complexity: int) -> int:

@@ -1,8 +1,7 @@
-"""Checkpoints: `state_dict`s, plain settings and the step; written atomically, never unpickled."""
+"""Checkpoints: `state_dict`s, plain settings and the step; written durably, never unpickled."""
 
 from __future__ import annotations
 
-import os
 import pickle
 import zipfile
 from io import BytesIO
@@ -11,6 +10,7 @@ from typing import Any
 
 import torch
 
+from data_pipeline.durable import replace_file
 from data_pipeline.errors import InputError
 
 FORMAT = 1
@@ -22,17 +22,14 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     Raises OSError, with the system's own words, when the disk is full or the folder unwritable.
     """
     # Through memory: torch hides the system's error when it writes to a full disk itself.
+    replace_file(path, encode_checkpoint(state))
+
+
+def encode_checkpoint(state: dict[str, Any]) -> bytes:
+    """What `save_checkpoint` writes."""
     content = BytesIO()
     torch.save({"format": FORMAT, **state}, content)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return content.getvalue()
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

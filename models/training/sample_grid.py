@@ -5,9 +5,8 @@ Shapes: N photos, H and W pixels; pictures are uint8 (height, width, 3) sRGB.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
+from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
@@ -41,14 +40,11 @@ def originals_grid(L_N1HW: Tensor, ab_N2HW: Tensor) -> Picture:
     return _grid(_tiles(L_N1HW, ab_N2HW))
 
 
-def write_png(path: Path, picture: Picture) -> None:
-    """Write a picture as PNG under a temporary name, then rename: nobody ever reads half of it."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        Image.fromarray(picture).save(temporary, format="PNG")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def encode_png(picture: Picture) -> bytes:
+    """The picture as the content of a PNG file."""
+    content = BytesIO()
+    Image.fromarray(picture).save(content, format="PNG")
+    return content.getvalue()
 
 
 def _tiles(L_N1HW: Tensor, ab_N2HW: Tensor) -> Picture:

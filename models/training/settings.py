@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
 from data_pipeline.errors import InputError
+from models.networks.complexity import MAX_COMPLEXITY
 from models.networks.sides import check_side
 
 Precision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
-#: widest networks of a training
-MAX_COMPLEXITY = 1024
 #: torch takes seeds of 64 bits
 MAXIMUM_SEED = 2**63 - 1
 

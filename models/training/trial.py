@@ -14,15 +14,17 @@ from torch import Tensor
 
 from data_pipeline.batches import TrainingBatches, load_batch
 from data_pipeline.cache.build import PhotoCache
+from data_pipeline.durable import make_folder, remove_leftovers, replace_files
 from data_pipeline.errors import InputError
 from data_pipeline.split import Split
+from models.file_names import BEST, CHECKPOINT, ORIGINALS, SAMPLES
 from models.metrics.objective import Objective
 from models.metrics.validation import validate
-from models.training.checkpoint import load_checkpoint, save_checkpoint
+from models.training.checkpoint import encode_checkpoint, load_checkpoint, save_checkpoint
 from models.training.device import Compute
 from models.training.loop import Training
 from models.training.memory import photos_fit
-from models.training.sample_grid import originals_grid, sample_grid, write_png
+from models.training.sample_grid import encode_png, originals_grid, sample_grid
 from models.training.settings import TrainingSettings
 
 N_SAMPLES = 9
@@ -83,21 +85,20 @@ class TrialTraining:
         self.seconds = 0.0
         self.best: dict[str, Any] | None = None
         self.last_report: dict[str, Any] | None = None
-        folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob("*.pt.*.tmp"):  # of a process that was killed while it wrote
-            leftover.unlink(missing_ok=True)
+        make_folder(folder)
+        remove_leftovers(folder)
         if self.checkpoint_path.exists():
             self._restore(load_checkpoint(self.checkpoint_path))
 
     @property
     def checkpoint_path(self) -> Path:
         """The latest state, from which the trial resumes."""
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT
 
     @property
     def best_path(self) -> Path:
         """The generator of the best epoch, which is what is exported."""
-        return self.folder / "best.pt"
+        return self.folder / BEST
 
     @property
     def done(self) -> bool:
@@ -151,20 +152,21 @@ class TrialTraining:
     def _keep_best(self, metrics: dict[str, float]) -> None:
         self.best = {"epoch": self.training.epoch, "metrics": metrics}
         generator = self.training.generator
-        save_checkpoint(
-            self.best_path,
-            {
-                "settings": self.settings.to_dict(),
-                **self.best,
-                "generator": generator.state_dict(),
-            },
-        )
+        best = {
+            "settings": self.settings.to_dict(),
+            **self.best,
+            "generator": generator.state_dict(),
+        }
         L_N1HW, real_N2HW = load_batch(self.cache, self.validation_indices[:N_SAMPLES])
         fake_N2HW = self._colorize(L_N1HW)
-        write_png(self.folder / "samples.png", sample_grid(L_N1HW, fake_N2HW))
-        originals = self.folder / "originals.png"
-        if not originals.exists():
-            write_png(originals, originals_grid(L_N1HW, real_N2HW))
+        files = {
+            BEST: encode_checkpoint(best),
+            SAMPLES: encode_png(sample_grid(L_N1HW, fake_N2HW)),
+        }
+        if not (self.folder / ORIGINALS).exists():
+            files[ORIGINALS] = encode_png(originals_grid(L_N1HW, real_N2HW))
+        # Before the checkpoint, which says that they are those of the best epoch.
+        replace_files(self.folder, files)
 
     def _colorize(self, L_N1HW: Tensor) -> Tensor:
         generator = self.training.generator
@@ -221,8 +223,8 @@ def epochs_to_go_on_from(folder: Path) -> int:
     It cannot when nothing was kept of it, or when `drop_optimizers` took what it needs. Raises
     InputError for a damaged checkpoint.
     """
-    path = folder / "checkpoint.pt"
-    if not path.is_file() or not (folder / "best.pt").is_file():
+    path = folder / CHECKPOINT
+    if not path.is_file() or not (folder / BEST).is_file():
         return 0
     training = load_checkpoint(path)["training"]
     return 0 if training["generator_optimizer"] is None else int(training["epoch"])
@@ -230,7 +232,7 @@ def epochs_to_go_on_from(folder: Path) -> int:
 
 def drop_optimizers(folder: Path) -> None:
     """Make the latest checkpoint of a trial that has ended a third of its size: weights alone."""
-    path = folder / "checkpoint.pt"
+    path = folder / CHECKPOINT
     if not path.exists():
         return
     state = load_checkpoint(path)

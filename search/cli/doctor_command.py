@@ -25,9 +25,10 @@ def add_parser(commands: Any) -> None:
 def _doctor(arguments: argparse.Namespace) -> int:
     import torch
 
+    from data_pipeline.parallel import usable_cores
     from models.accelerator.diagnosis import why_no_gpu
     from models.accelerator.self_check import check_device
-    from models.training.device import available_devices, resolve_compute, usable_cores
+    from models.training.device import available_devices, resolve_compute
 
     packages = ", ".join(f"{name} {_version_of(name)}" for name in PACKAGES)
     print(

@@ -8,6 +8,7 @@ is remembered, and long-running loops ask for it.
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,12 +17,20 @@ _requested = False
 _deferred = False
 
 
-def install() -> None:
-    """Take both signals; call it from the main thread."""
+@contextmanager
+def installed() -> Iterator[None]:
+    """Take both signals for the time of the block; on another thread than the main one, none."""
     global _requested
     _requested = False
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def check() -> None:

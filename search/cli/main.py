@@ -27,8 +27,12 @@ from search.run.directory import program_version
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line; returns the exit code."""
-    interrupts.install()
+    """Run a command line; returns the exit code. Handlers of signals are the caller's again."""
+    with interrupts.installed():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = build_parser()
     try:
         arguments = parser.parse_args(argv)

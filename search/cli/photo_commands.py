@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import InputError
 from search.cli.results_commands import RUN_HELP, run_location
+
+if TYPE_CHECKING:
+    from models.colorize.paths import PhotoResult
 
 
 def add_parsers(commands: Any) -> None:
@@ -18,13 +21,27 @@ def add_parsers(commands: Any) -> None:
     export.add_argument("folder", type=run_location, metavar="RUN", help=RUN_HELP)
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
     export.add_argument("--trial", metavar="ID", help="default: rank 1 of the leaderboard")
+    export.add_argument(
+        "--data-name",
+        metavar="NAME",
+        help="the photos' name for the model card (default for a folder: a private folder)",
+    )
     export.add_argument("--force", action="store_true", help="replace an existing bundle")
 
     colorize = commands.add_parser("colorize", help="colorize photos with a bundle")
     colorize.set_defaults(run=_colorize)
     colorize.add_argument("bundle", type=Path, metavar="BUNDLE")
-    colorize.add_argument("photos", type=Path, nargs="+", metavar="PHOTO_OR_DIR")
-    colorize.add_argument("--out", type=Path, required=True, metavar="DIR")
+    colorize.add_argument(
+        "photos", type=Path, nargs="+", metavar="PHOTO_OR_DIR", help="- is standard input"
+    )
+    colorize.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of the results; for one photo also a file (result.jpg), or - for standard "
+        "output; photos whose result is there already are left out",
+    )
     colorize.add_argument(
         "--strength", type=float, default=1.0, help="0 grey, 1 as learned, above 1 more"
     )
@@ -33,7 +50,7 @@ def add_parsers(commands: Any) -> None:
         choices=("jpeg", "png", "webp", "tiff", "avif"),
         help="format of the results (default: that of each photo)",
     )
-    colorize.add_argument("--force", action="store_true", help="replace existing results")
+    colorize.add_argument("--force", action="store_true", help="make existing results again")
     colorize.add_argument("--compare", action="store_true", help="original and result side by side")
 
     demo = commands.add_parser("demo", help="colorize in the browser, on this machine only")
@@ -60,7 +77,11 @@ def _export(arguments: argparse.Namespace) -> int:
     from search.finetune.export import export_trial
 
     trial_id = export_trial(
-        arguments.folder, arguments.out, trial=arguments.trial, force=arguments.force
+        arguments.folder,
+        arguments.out,
+        trial=arguments.trial,
+        data_name=arguments.data_name,
+        force=arguments.force,
     )
     print(f"wrote the generator of trial {trial_id} to {arguments.out}", file=sys.stderr)
     return 0
@@ -72,35 +93,48 @@ def _colorize(arguments: argparse.Namespace) -> int:
 
     from models.bundle.store import load_bundle
     from models.colorize.paths import colorize_paths
+    from models.colorize.single import colorize_single, is_single
 
+    photos, out = arguments.photos, arguments.out
+    options: dict[str, Any] = {
+        "strength": arguments.strength,
+        "compare": arguments.compare,
+        "output_format": arguments.format,
+        "force": arguments.force,
+    }
     bundle = load_bundle(arguments.bundle)
+    if is_single(photos, out):
+        result = colorize_single(
+            photos, out, bundle, stdin=sys.stdin.buffer, stdout=sys.stdout.buffer, **options
+        )
+        return _summarise([result], out)
     console = Console(file=sys.stderr)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("colorizing", total=None)
         results = colorize_paths(
-            arguments.photos,
-            arguments.out,
+            photos,
+            out,
             bundle,
-            strength=arguments.strength,
-            compare=arguments.compare,
-            output_format=arguments.format,
-            force=arguments.force,
             on_progress=lambda _, done, total: bar.update(task, completed=done, total=total),
+            **options,
         )
+    return _summarise(results, out)
+
+
+def _summarise(results: list[PhotoResult], out: Path) -> int:
+    """Say in one line what was done, before it what went wrong or was lost; the exit code."""
     for result in results:
         if result.message:
             print(f"chromatune: {result.message}", file=sys.stderr)
-    n_pixels = sum(result.n_pixels for result in results)
-    n_reduced = sum(result.n_reduced for result in results)
-    share = ""
-    if n_reduced:
-        lost = 100 * n_reduced / n_pixels
-        share = f"; {lost:.1f} % of the pixels lost chroma to stay inside sRGB"
-    print(
-        f"colorized {sum(result.out is not None for result in results)} of {len(results)} into "
-        f"{arguments.out}{share}",
-        file=sys.stderr,
-    )
+    n_existed = sum(result.existed for result in results)
+    n_made = sum(result.out is not None for result in results) - n_existed
+    words = [f"colorized {n_made} of {len(results)} into {out}"]
+    if n_existed:
+        words.append(f"{n_existed} were there already (--force makes them again)")
+    if n_reduced := sum(result.n_reduced for result in results):
+        lost = 100 * n_reduced / sum(result.n_pixels for result in results)
+        words.append(f"{lost:.1f} % of the pixels lost chroma to stay inside sRGB")
+    print("; ".join(words), file=sys.stderr)
     return 1 if any(result.failed for result in results) else 0
 
 

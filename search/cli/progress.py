@@ -91,8 +91,8 @@ class Progress:
         n, total = len(self._ledger.ended), self._ledger.total
         metric = self._ledger.objective.metric
         value = "" if ended.value is None else f"  {metric} {ended.value:.4g}"
-        guard = "" if ended.feasible or ended.state == "failed" else "  (breaks a guard)"
-        reason = f"  {ended.reason}" if ended.state == "failed" else ""
+        guard = "" if ended.feasible or ended.value is None else "  (breaks a guard)"
+        reason = f"  {ended.reason}" if ended.value is None else ""
         best = self._ledger.best
         crown = "  best so far" if best is not None and best.trial_id == ended.trial_id else ""
         self.say(

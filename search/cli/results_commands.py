@@ -110,17 +110,21 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
     if arguments.watch:
         return _watch(arguments, options)
     run = open_run(arguments.folder)
-    board = build_leaderboard(run, top=arguments.top, **options)
+    whole = build_leaderboard(run, **options)
+    board = whole if arguments.top is None else whole.head(arguments.top)
     if arguments.format == "table":
         if arguments.out:
             raise InputError(
                 "--out needs a file format, but got the table; add --format csv, json, parquet "
                 "or markdown"
             )
-        from analysis.leaderboard.terminal_table import leaderboard_text
+        from analysis.leaderboard.terminal_table import leaderboard_text, winners_text
+        from analysis.leaderboard.winners import winners
 
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         sys.stdout.write(leaderboard_text(board, objective=run.objective, colour=colour))
+        if len(whole):
+            sys.stdout.write("\n" + winners_text(winners(whole, run.objective)))
         return 0
     content = write_leaderboard(board, arguments.format)
     if arguments.out:

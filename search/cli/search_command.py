@@ -7,7 +7,7 @@ import dataclasses
 import re
 import shlex
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from data_pipeline.errors import InputError
 from search.cli.storage_flag import BARE, tell_apart, without_secrets
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig, load_yaml
-from search.run.directory import RunFolder, write_json
+from search.run.directory import RunFolder
 from search.run.remote_storage import RemoteStorage, open_remote_storage
 from search.run.sync import RunSync
 from search.study.storage import check_free
@@ -135,15 +135,17 @@ def run(arguments: argparse.Namespace) -> int:
         place = open_remote_storage(config.results, config.name, new=not arguments.resume)
     if arguments.address is None:
         _check_device(config)
+        session: AbstractContextManager[None] = nullcontext()
     else:
         # Before anything is written; it is the cluster that needs the device, not this machine.
-        from search.tune.driver import start_ray
+        from search.tune.ray_session import ray_session
 
-        start_ray(arguments.address, config.device)
+        session = ray_session(arguments.address, config.device)
     if not arguments.resume and config.images == SYNTHETIC_SOURCE and arguments.images is None:
         progress.say(f"no --images given: using {SYNTHETIC_SOURCE.partition(':')[2]} built-in "
                      "synthetic landscapes")  # fmt: skip
-    return _search(run_folder, config, arguments, place, progress)
+    with session:
+        return _search(run_folder, config, arguments, place, progress)
 
 
 def _search(
@@ -183,17 +185,14 @@ def _run_trials(
 ) -> int:
     from search.run.ledger import Ledger
     from search.run.storage_errors import SearchHaltedError, describe, halts
-    from search.study.creation import enqueue_points, open_study
+    from search.study.creation import open_study
     from search.tune.driver import resume_command, run_search
 
     go_on = resume_command(run_folder.path, arguments.address)
     try:
-        write_json(run_folder.path / "config.json", config.to_dict())
-        write_json(run_folder.path / "data.json", photos.summary)
+        run_folder.configure(config.to_dict(), photos.summary)
         run_folder.set_status("running")
-        study = open_study(run_folder, config)
-        enqueue_points(study, config)
-        ledger = Ledger(run_folder, study, config)
+        ledger = Ledger(run_folder, open_study(run_folder, config), config)
         run_search(run_folder, config, ledger, photos, address=arguments.address, progress=progress)
         run_folder.set_status("finished")
     except KeyboardInterrupt:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 
+from analysis.stored_run.run_files import without_credentials
 from data_pipeline.errors import InputError
-from search.run.remote_storage import is_remote_storage, without_credentials
+from search.run.remote_storage import is_remote_storage
 from search.study.storage import without_password
 
 #: configuration keys whose value may hold a secret, and how it is shown and stored

@@ -13,9 +13,11 @@ from analysis.stored_run.run import Run, open_run
 from data_pipeline.batches import load_batch
 from data_pipeline.cache.build import open_cache
 from data_pipeline.errors import InputError
+from data_pipeline.sources.by_name import is_folder
 from data_pipeline.split import split_by_content
 from models.bundle.store import check_target, write_bundle
-from models.metrics.objective import METRICS
+from models.file_names import BEST, SAMPLES
+from models.metrics.names import METRICS
 from models.metrics.validation import grey_baseline
 from models.networks.complexity import network_sizes
 from models.networks.generator import Generator
@@ -25,9 +27,17 @@ from search.finetune.origin import ORIGIN_NAME, Origin
 from search.finetune.trial_choice import best_trial, named_trial, reason_of
 from search.run.directory import program_version
 
+#: what a bundle says of photos that lay in a folder and were given no name
+PRIVATE_FOLDER = "a private folder"
+
 
 def export_trial(
-    folder: Path | str, out: Path, *, trial: str | None = None, force: bool = False
+    folder: Path | str,
+    out: Path,
+    *,
+    trial: str | None = None,
+    data_name: str | None = None,
+    force: bool = False,
 ) -> str:
     """Write the generator of a trial's best epoch as a bundle; returns the trial's id.
 
@@ -35,12 +45,15 @@ def export_trial(
         folder: the run's folder, by its path or URI.
         out: where the bundle goes; must not exist unless `force`.
         trial: the trial's id; None takes rank 1 of the leaderboard.
+        data_name: the photos' name, which the bundle and its card publish; None is that of a
+            public source and "a private folder" for a folder, whose path is nobody's business.
         force: replace an existing bundle.
 
     Raises InputError when the trial does not exist, has failed or has not ended.
     """
     run = open_run(folder)
     check_target(out, force=force)
+    data = _data(run, data_name)
     row = best_trial(run, command="export") if trial is None else named_trial(run, trial)
     if row["state"] in ("failed", "running"):
         why = reason_of(row) or "it has not ended"
@@ -63,7 +76,7 @@ def export_trial(
             "balance": _balance(settings, row),
             "metrics": {name: checkpoint["metrics"].get(name) for name in METRICS},
             "grey_metrics": _grey_metrics(run, settings.image_size),
-            "data": {key: run.data.get(key) for key in ("source", "photos", "train", "validation")},
+            "data": data,
             "versions": {
                 "chromatune": program_version(),
                 "torch": torch.__version__,
@@ -71,15 +84,24 @@ def export_trial(
             },
         }
         | _origin(run, settings, row),
-        samples_png=run.picture(trial_id, "samples.png"),
+        samples_png=run.picture(trial_id, SAMPLES),
         force=force,
     )
     return trial_id
 
 
+def _data(run: Run, name: str | None) -> dict[str, Any]:
+    if name is not None and not name.strip():
+        raise InputError("--data-name must be a name, but is empty; leave it out or give one")
+    entries = {key: run.data.get(key) for key in ("source", "photos", "train", "validation")}
+    source = str(entries["source"])
+    entries["source"] = name or (PRIVATE_FOLDER if is_folder(source) else source)
+    return entries
+
+
 def _load_generator(run: Run, trial_id: str) -> tuple[dict[str, Any], TrainingSettings, Generator]:
     """The best epoch of a trial; InputError for whatever else a stranger may have put there."""
-    name = f"trials/{trial_id}/best.pt"
+    name = f"trials/{trial_id}/{BEST}"
     where = f"{run.folder.location}/{name}"
     content = run.folder.read(name)
     if content is None:

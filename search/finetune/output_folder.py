@@ -10,33 +10,18 @@ import secrets
 import shutil
 from pathlib import Path
 
+from data_pipeline.durable import make_folder, move_folder, sync_folder
 from data_pipeline.errors import InputError
+from models.file_names import CURVES, OF_TRAINING, PARAMETERS, VALIDATION
 from models.training.settings import TrainingSettings
 from search.config import SearchConfig
 from search.finetune.origin import ORIGIN_NAME, Origin
 from search.finetune.plan import TrainPlan
-from search.run.directory import (
-    FORMAT,
-    RunFolder,
-    is_being_written,
-    program_version,
-    read_json,
-    read_rows,
-    utc_now,
-    write_json,
-)
+from search.run.directory import RunFolder, is_being_written, read_json, read_rows, write_json
 from search.run.photos import SearchPhotos
-from search.run.trial_files import CURVES, VALIDATION
 
 TRAINING = "training"
-_CARRIED_OVER = (
-    "checkpoint.pt",
-    "best.pt",
-    CURVES,
-    VALIDATION,
-    "samples.png",
-    "originals.png",
-)
+_CARRIED_OVER = (*OF_TRAINING, CURVES, VALIDATION)
 
 
 class TrainFolder:
@@ -59,7 +44,7 @@ class TrainFolder:
     @property
     def settings(self) -> TrainingSettings:
         """What is trained."""
-        return TrainingSettings.from_dict(read_json(self.trial_folder / "parameters.json"))
+        return TrainingSettings.from_dict(read_json(self.trial_folder / PARAMETERS))
 
     @property
     def trained_epochs(self) -> int:
@@ -119,7 +104,7 @@ class TrainFolder:
     def create(
         self, plan: TrainPlan, photos: SearchPhotos, *, command: list[str], force: bool
     ) -> None:
-        """Make the folder, whole or not at all; what a trial goes on from is copied into it."""
+        """Make the folder, whole or not at all; durable. What a trial goes on from is copied."""
         self.check_absent(force=force)
         out = self.out.expanduser().resolve()
         staging = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")
@@ -129,9 +114,9 @@ class TrainFolder:
                 # An older bundle stays until the new one is whole.
                 if (out / TRAINING).exists():
                     shutil.rmtree(out / TRAINING)
-                (staging / TRAINING).rename(out / TRAINING)
+                move_folder(staging / TRAINING, out / TRAINING)
             else:
-                staging.rename(out)
+                move_folder(staging, out)
         except OSError as error:
             raise InputError(
                 f"--out must be writable, but {self.out}: {error.strerror or error}"
@@ -141,8 +126,7 @@ class TrainFolder:
 
     def configure(self, config: SearchConfig, photos: SearchPhotos) -> None:
         """Write what a resumed training may change: its length and device, where its cache lies."""
-        write_json(self.run.path / "config.json", config.to_dict())
-        write_json(self.run.path / "data.json", photos.summary)
+        self.run.configure(config.to_dict(), photos.summary)
 
     def publish(self) -> None:
         """Export the best epoch and put the bundle's files into the folder."""
@@ -156,33 +140,25 @@ class TrainFolder:
         export_trial(self.run.path, staging, trial=self.origin.trial_id, force=True)
         # Without its configuration a folder is no bundle: a kill in between leaves no mixture.
         (self.out / CONFIG_NAME).unlink(missing_ok=True)
+        sync_folder(self.out)
         for name in sorted(FILE_NAMES, key=CONFIG_NAME.__eq__):
+            if name == CONFIG_NAME:
+                sync_folder(self.out)
             if (staging / name).exists():
                 (staging / name).replace(self.out / name)
             else:
                 (self.out / name).unlink(missing_ok=True)
+        sync_folder(self.out)
         staging.rmdir()
 
 
 def _fill(run: RunFolder, plan: TrainPlan, photos: SearchPhotos, *, command: list[str]) -> None:
     trial_folder = run.trial_folder(plan.origin.trial_id)
-    trial_folder.mkdir(parents=True)
+    make_folder(trial_folder)
     if plan.fresh is None:
         for name in _CARRIED_OVER:
             if (plan.trial_folder / name).is_file():
                 shutil.copyfile(plan.trial_folder / name, trial_folder / name)
-    write_json(trial_folder / "parameters.json", plan.settings.to_dict())
-    write_json(run.path / "config.json", plan.config.to_dict())
-    write_json(run.path / "data.json", photos.summary)
+    write_json(trial_folder / PARAMETERS, plan.settings.to_dict())
     plan.origin.write(run.path / ORIGIN_NAME)
-    write_json(
-        run.path / "run.json",
-        {
-            "format": FORMAT,
-            "name": plan.config.name,
-            "version": program_version(),
-            "created_at": utc_now(),
-            "status": "running",
-            "command": command,
-        },
-    )
+    run.begin(plan.config.to_dict(), command=command, data=photos.summary, name=plan.config.name)

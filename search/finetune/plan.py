@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis.stored_run.run import Run, open_run
 from data_pipeline.errors import InputError
+from models.file_names import PARAMETERS
 from models.networks.complexity import nearest_discriminator_width
 from models.networks.sides import check_side
 from models.training.settings import TrainingSettings
@@ -133,7 +134,7 @@ def plan_training(
     row = best_trial(run, command="train") if trial is None else named_trial(run, trial)
     trial_id: str = row["trial_id"]
     trial_folder = folder / "trials" / trial_id
-    searched = TrainingSettings.from_dict(read_json(trial_folder / "parameters.json"))
+    searched = TrainingSettings.from_dict(read_json(trial_folder / PARAMETERS))
     settings = resized(searched, image_size or searched.image_size)
     if smooth_upsampling:
         settings = replace(settings, smooth_upsampling=True)

@@ -6,13 +6,14 @@ import contextlib
 import fcntl
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from analysis.stored_run import rows as json_rows
+from data_pipeline import durable
 from data_pipeline.errors import InputError
 
 FORMAT = 1
@@ -74,7 +75,7 @@ class RunFolder:
     def _never_began(self) -> bool:
         # run.json is written last: what is there without it is what `create` had got to.
         try:
-            names = {path.name.split(".json.")[0] for path in self.path.iterdir()}
+            names = {path.name.lstrip(".").split(".json.")[0] for path in self.path.iterdir()}
             return names <= _BEFORE_RUN_JSON and not any((self.path / "trials").glob("*"))
         except OSError:
             return False
@@ -98,27 +99,43 @@ class RunFolder:
         """
         try:
             self.check_absent()
-            self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / "trials").mkdir(exist_ok=True)
-            self.artifacts_path.mkdir(exist_ok=True)
-            write_json(self.path / "config.json", config)
-            if data is not None:
-                write_json(self.path / "data.json", data)
-            self._write_run(
-                {
-                    "format": FORMAT,
-                    "name": self.path.name,
-                    "version": program_version(),
-                    "created_at": utc_now(),
-                    "status": "running",
-                    "command": command,
-                }
-            )
+            durable.make_folder(self.path)
+            for folder in (self.path / "trials", self.artifacts_path):
+                folder.mkdir(exist_ok=True)
+            self.begin(config, command=command, data=data)
         except OSError as error:
             raise InputError(
                 f"the run folder must be writable, but {self.path}: {error.strerror}; "
                 "use another --runs-dir"
             ) from error
+
+    def begin(
+        self,
+        config: Mapping[str, Any],
+        *,
+        command: list[str],
+        data: Mapping[str, Any] | None,
+        name: str | None = None,
+    ) -> None:
+        """Write all that says what the run is, run.json last; `name`: if not the folder's."""
+        self.configure(config, data)
+        self._write_run(
+            {
+                "format": FORMAT,
+                "name": name or self.path.name,
+                "version": program_version(),
+                "created_at": utc_now(),
+                "status": "running",
+                "command": command,
+            }
+        )
+
+    def configure(self, config: Mapping[str, Any], data: Mapping[str, Any] | None) -> None:
+        """Write config.json and, if something is known of the photos, data.json."""
+        files = {"config.json": encode_json(config)}
+        if data is not None:
+            files["data.json"] = encode_json(data)
+        durable.replace_files(self.path, files)
 
     def lock(self) -> None:
         """Become the only writer until `close`; raises InputError if there is another."""
@@ -138,6 +155,7 @@ class RunFolder:
                 f"a run must have one driver at a time, but another process runs {self.path}; "
                 "wait for it or stop it"
             ) from error
+        durable.remove_leftovers(self.path)
 
     def close(self) -> None:
         """Let go of the lock."""
@@ -174,13 +192,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Rewrite a JSON file whole, through a temporary name."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(_finite(values), indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Rewrite a JSON file whole; durable."""
+    durable.replace_file(path, encode_json(values))
+
+
+def encode_json(values: Mapping[str, Any]) -> bytes:
+    """The content of a JSON file; NaN and infinity become null."""
+    return (json.dumps(_finite(values), indent=2) + "\n").encode()
 
 
 def is_being_written(path: Path) -> bool:
@@ -196,29 +214,25 @@ def is_being_written(path: Path) -> bool:
 
 
 def append_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Append JSON rows and flush them; NaN and infinity become null."""
+    """Append JSON rows; durable. NaN and infinity become null."""
     text = "".join(json.dumps(_finite(row), separators=(",", ":")) + "\n" for row in rows)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
+    durable.append(path, text.encode())
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read JSON rows; a half-written last line, left by a kill, is not a row."""
-    try:
-        lines = path.read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return []
-    return [json.loads(line) for line in lines]
+    """Read JSON rows; what a kill or a power cut left of one is not a row."""
+    return json_rows.read_rows(path.read_bytes()) if path.exists() else []
 
 
 def cut_rows(path: Path, *, keep: int) -> None:
-    """Keep the first `keep` rows, so that later ones are appended to whole lines."""
+    """Keep the first `keep` rows and nothing else, so that later ones follow whole lines."""
     if not path.exists():
         return
-    lines = path.read_bytes().split(b"\n")[:-1][:keep]
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(b"".join(line + b"\n" for line in lines))
-    temporary.replace(path)
+    content = path.read_bytes()
+    lines = [line for line in json_rows.whole_lines(content) if json_rows.decode_row(line)]
+    kept = "".join(f"{line}\n" for line in lines[:keep]).encode()
+    if kept != content:
+        durable.replace_file(path, kept)
 
 
 def _finite(value: Any) -> Any:

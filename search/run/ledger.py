@@ -27,7 +27,14 @@ from search.run.retry_queue import RetryQueue
 from search.run.trial_files import append_report
 from search.run.trial_rows import ATTRIBUTES, OpenTrial, State, ended_row, started_row
 from search.study.artifacts import LinkingArtifactStore
-from search.study.creation import distributions, enqueue_repeats, suggest, trial_id_of
+from search.study.creation import (
+    distributions,
+    enqueue_point,
+    enqueue_repeat,
+    next_number,
+    suggest,
+    trial_id_of,
+)
 from search.study.halving import HalvingPruner
 from search.study.journal import written_together
 from search.study.sampler import sampler_for
@@ -109,12 +116,13 @@ class Ledger:
     def _start_next(self) -> OpenTrial | None:
         waiting = [each.repeat_of is None for each in self.waiting]
         if self._search_remaining > sum(waiting):
+            enqueue_point(self.study)
             return self._start()
         searching = any(waiting) or any(each.repeat_of is None for each in self.open.values())
         if searching or self._repeats_remaining <= len(waiting):
             return None
         finalists = self.ended.finalists(self.config.finalists)
-        if not enqueue_repeats(self.study, finalists, repeats=self.config.repeats):
+        if not enqueue_repeat(self.study, finalists, repeats=self.config.repeats):
             return None
         return self._start()
 
@@ -197,17 +205,19 @@ class Ledger:
         return True
 
     def stop_all(self, reason: str) -> None:
-        """End the search early: open trials end as pruned when they are finished next."""
-        waiting = self.waiting.clear()
-        self.open |= {opened.trial_id: opened for opened in waiting}
+        """End the search early: open trials end as pruned, in `finish_all` or before."""
+        self.search_ended = reason
+        self.open |= {opened.trial_id: opened for opened in self.waiting.clear()}
         for opened in self.open.values():
             if opened.stopped is None:
-                opened.stopped = ("pruned" if opened.report else "failed", reason)
-        for opened in waiting:
-            self.finish(opened.trial_id)
+                opened.stopped = "pruned", reason
+
+    def finish_all(self) -> list[EndedTrial]:
+        """Write how the trials ended that are still open."""
+        return [self.finish(trial_id) for trial_id in list(self.open)]
 
     def _start(self) -> OpenTrial:
-        number = len(self.ended) + len(self.open) + len(self.waiting)
+        number = next_number(self.study)
         self.study.sampler = sampler_for(self.config, number, self.distributions)
         trial = self.study.ask()
         with written_together(trial.storage):

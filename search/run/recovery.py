@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import Trial
 
-from models.metrics.objective import METRICS
+from models.metrics.names import METRICS
 from search.run.directory import append_rows, cut_rows, read_rows, utc_now, write_json
 from search.run.ended_trials import EndedTrial
 from search.run.trial_files import take_up_rows

@@ -1,22 +1,16 @@
-"""A place for copies of runs: a folder that others see, or a bucket (any URI that Arrow writes).
-
-Credentials in an address are used and forgotten, as those of databases are.
-"""
+"""A place for copies of runs: a folder that others see, or a bucket (any URI that Arrow writes)."""
 
 from __future__ import annotations
 
 import re
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from analysis.stored_run.run_files import open_file_system, without_credentials
 from data_pipeline.errors import InputError
 
 SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs")
-#: what Arrow reads from an address and nobody else should
-_SECRETS = ("access_key", "secret_key", "session_token", "access_token", "account_key", "sas_token")
 
 _T = TypeVar("_T")
 
@@ -40,25 +34,11 @@ def check_remote_storage(address: str) -> None:
         )
 
 
-def without_credentials(address: str) -> str:
-    """The address as it may be shown and stored."""
-    parts = urlsplit(address)
-    if not parts.scheme:
-        return address
-    query = [(key, value) for key, value in parse_qsl(parts.query) if key not in _SECRETS]
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, urlencode(query, safe=":/"), ""))
-
-
 class RemoteStorage:
     """The folder of one run in a place; all methods raise RemoteStorageError."""
 
     def __init__(self, address: str, run_name: str) -> None:
-        from pyarrow.fs import FileSystem
-
-        self._filesystem, root = _one_line(
-            FileSystem.from_uri, Path(address).as_posix() if "://" not in address else address
-        )
+        self._filesystem, root = _one_line(open_file_system, address)
         self._root = f"{root.rstrip('/')}/{run_name}"
         # Elsewhere a file appears when it is whole; here it is renamed when it is.
         self._renames = self._filesystem.type_name in ("local", "hdfs")

@@ -1,13 +1,13 @@
-"""A trial's append-only files: curves.jsonl and validation.jsonl, written and taken up again."""
+"""A trial's append-only files: its losses and validations, written and read after a restart."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from models.file_names import CURVES, VALIDATION
 from search.run.directory import append_rows, cut_rows, read_rows
 
-CURVES, VALIDATION = "curves.jsonl", "validation.jsonl"
 _COUNTERS = ("step", "epoch", "images", "seconds", "feasible")
 
 

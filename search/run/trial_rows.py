@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from analysis.statistics.curve_summary import summarise_curves
-from models.metrics.objective import METRICS, Objective
+from models.metrics.names import METRICS
+from models.metrics.objective import Objective
 from models.networks.complexity import network_sizes
 from models.training.settings import TrainingSettings
 from search.config import SearchConfig

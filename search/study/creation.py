@@ -19,7 +19,7 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from models.metrics.objective import DIRECTIONS
+from models.metrics.names import DIRECTIONS
 from search.config import SearchConfig
 from search.run.directory import RunFolder
 from search.space import Choice, Range, SearchSpace
@@ -37,7 +37,8 @@ REPORT_STUDY_RATE = 7e-5
 _RATES = ("generator_lr", "discriminator_lr")
 #: share of a search that may go to known points: a short search must also explore
 KNOWN_POINTS_SHARE = 0.25
-
+#: the study's attribute with the points that are asked first: trial n is point n
+_POINTS = "points"
 
 #: trials that were asked for, whatever became of them
 ASKED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -59,6 +60,8 @@ def open_study(run: RunFolder, config: SearchConfig) -> Study:
         pruner=_pruner(config),
         load_if_exists=True,
     )
+    if _POINTS not in study.user_attrs and not study.get_trials(deepcopy=False):
+        study.set_user_attr(_POINTS, _points(config))
     if study.metric_names != list(objectives):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -99,30 +102,38 @@ def trial_id_of(number: int) -> str:
     return f"{number:04d}"
 
 
-def enqueue_points(study: Study, config: SearchConfig) -> None:
-    """Ask the configured points first, or else the report's, if they are wanted.
+def next_number(study: Study) -> int:
+    """The number of the trial that is asked next."""
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return waiting[0].number if waiting else len(study.get_trials(deepcopy=False))
 
-    Once a trial has been asked, all points have been put in line; a kill may come before that.
+
+def enqueue_point(study: Study) -> None:
+    """Let the next trial be the next of the points that the study asks first, if one is left.
+
+    One at a time: a search that ends early leaves no trial behind that was never started.
     """
-    if study.get_trials(deepcopy=False, states=ASKED):
-        return
-    points = list(config.points) or (known_points(config) if config.known_points else [])
-    for point in points:
-        study.enqueue_trial(dict(point), skip_if_exists=True)
+    points, number = study.user_attrs.get(_POINTS, []), len(study.get_trials(deepcopy=False))
+    if next_number(study) == number < len(points):
+        study.enqueue_trial(points[number])
 
 
-def enqueue_repeats(study: Study, finalists: Sequence[_Finalist], *, repeats: int) -> bool:
-    """Ask each finalist's configuration `repeats` more times; return whether any still waits.
+def enqueue_repeat(study: Study, finalists: Sequence[_Finalist], *, repeats: int) -> bool:
+    """Let the next trial train a finalist's configuration again, `repeats` times each in all.
 
-    What an earlier session asked counts, so that a resumed search asks no repeat twice.
+    Returns whether there is such a trial. What an earlier session asked counts, so that a resumed
+    search asks no repeat twice.
     """
     trials = study.get_trials(deepcopy=False)
+    if next_number(study) < len(trials):
+        return True  # enqueued by a session that was killed before it asked
     asked = Counter(trial.user_attrs.get("repeat_of") for trial in trials)
     for finalist in finalists:
-        params = trials[int(finalist.trial_id)].params
-        for _ in range(repeats - asked[finalist.trial_id]):
+        if asked[finalist.trial_id] < repeats:
+            params = trials[int(finalist.trial_id)].params
             study.enqueue_trial(params, user_attrs={"repeat_of": finalist.trial_id})
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+            return True
+    return False
 
 
 def known_points(config: SearchConfig) -> list[dict[str, Any]]:
@@ -150,6 +161,15 @@ def known_points(config: SearchConfig) -> list[dict[str, Any]]:
         if point not in points:
             points.append(point)
     return points[: int(config.trials * KNOWN_POINTS_SHARE)]
+
+
+def _points(config: SearchConfig) -> list[dict[str, Any]]:
+    """The configured points, or else the report's, if they are wanted; each once."""
+    points: list[dict[str, Any]] = []
+    for point in config.points or (known_points(config) if config.known_points else ()):
+        if point not in points:
+            points.append(dict(point))
+    return points
 
 
 def _inside(sampled: Mapping[str, Range | Choice], point: Mapping[str, Any]) -> bool:

@@ -7,7 +7,6 @@ object store of a machine is.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +84,6 @@ def bring_cache(manifest: Manifest, cache_dir: Path, fetch: Callable[[str, int],
                 with (staging / name).open("wb") as file:
                     for number, expected in enumerate(hashes):
                         file.write(_fetch_right(fetch, name, number, expected))
-                    file.flush()
-                    os.fsync(file.fileno())
             publish(staging, path)
     return path
 

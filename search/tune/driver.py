@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
-import signal
 import sys
 import time
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,12 +22,11 @@ from search.run.directory import RunFolder
 from search.run.ledger import Ledger
 from search.run.photos import SearchPhotos
 from search.run.storage_errors import SearchHaltedError, describe
-from search.tune import cluster
+from search.tune.cluster.head_watch import watch_head
 from search.tune.file_server import start_file_server
-from search.tune.head_watch import watch_head
+from search.tune.ray_session import ray_session
 from search.tune.resources import Slots, plan_slots
-
-OBJECT_STORE_BYTES = 256 * 1024**2
+from search.tune.trial_directory import RunFiles
 
 
 class AllTrialsFailedError(RuntimeError):
@@ -52,10 +50,7 @@ def run_search(
     trial came to a result. `trainable` stands in for the training, to measure or test the rest.
     """
     if ledger.remaining:
-        # Ray prints what happens to machines of a cluster, until it is shut down; that is not for
-        # standard output.
-        with redirect_stdout(sys.stderr):
-            _run_on_ray(run, config, ledger, photos, address, progress, trainable)
+        _run_on_ray(run, config, ledger, photos, address, progress, trainable)
     if ledger.ended and all(ended.state == "failed" for ended in ledger.ended.values()):
         reason = next(iter(ledger.ended.values())).reason
         raise AllTrialsFailedError(f"all {len(ledger.ended)} trials failed; the first: {reason}")
@@ -70,10 +65,9 @@ def _run_on_ray(
     progress: Progress,
     trainable: type | None,
 ) -> None:
-    start_ray(address, config.device)
-    import ray
+    with ray_session(address, config.device):
+        import ray
 
-    try:
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         slots = plan_slots(
@@ -92,14 +86,13 @@ def _run_on_ray(
         with ExitStack() as stack:
             if address is not None:
                 # It ends with its last handle, which this function therefore holds.
-                _keeper, job["keeper"] = start_file_server(run.path / "trials", photos.caches)
+                _server, server = start_file_server(run.path / "trials", photos.caches)
+                job["files"] = replace(job["files"], server=server)
                 head: str = ray.get_runtime_context().gcs_address
                 go_on = resume_command(run.path, address)
                 stack.enter_context(watch_head(head, partial(_give_up, run, progress, go_on)))
             stack.enter_context(progress.trials(ledger, slots))
             _tune(run, config, ledger, job, slots, progress, trainable)
-    finally:
-        ray.shutdown()
 
 
 def _give_up(run: RunFolder, progress: Progress, go_on: str, reason: str) -> NoReturn:
@@ -110,63 +103,15 @@ def _give_up(run: RunFolder, progress: Progress, go_on: str, reason: str) -> NoR
     os._exit(1)
 
 
-#: settings of Ray and Torch that are read when these are imported, by the driver and by workers
-_ENVIRONMENT = {
-    # The command line handles signals; Ray's handlers would print stack traces.
-    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    # The ledger is what a search resumes from; Tune's own snapshots and logs would only cost time.
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Paths of a search stay relative to where it was started.
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # Operators that an Apple GPU lacks run on the CPU.
-    "PYTORCH_ENABLE_MPS_FALLBACK": "1",
-}
-
-
-def start_ray(address: str | None, device: str) -> None:
-    """Start Ray on this machine, or join the cluster at `address`, unless that was done.
-
-    Raises InputError when there is no such cluster or it does not fit (see `cluster.join`).
-    """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    if address is None:
-        # Without clusters, as it is on a Mac, all of Ray listens on the loopback address alone.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    import ray
-
-    if ray.is_initialized():
-        return
-    on_sigterm = signal.getsignal(signal.SIGTERM)
-    try:
-        if address is not None:
-            cluster.join(address, device=device, environment=_ENVIRONMENT)
-            return
-        # Workers of a local cluster inherit the environment; a `runtime_env` costs them seconds.
-        ray.init(
-            # A stray cluster address in the environment must not take a local search elsewhere.
-            "local",
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    finally:
-        # Ray puts a handler of its own in the place of the command line's.
-        signal.signal(signal.SIGTERM, on_sigterm)
-
-
 def _job(
     run: RunFolder, config: SearchConfig, photos: SearchPhotos, slots: Slots
 ) -> dict[str, Any]:
-    """What all trials of a search have in common, in plain values."""
+    """What all trials of a search have in common."""
     return {
-        "trials_folder": str((run.path / "trials").resolve()),
-        "caches": {str(size): str(path.resolve()) for size, path in photos.caches.items()},
+        "files": RunFiles(
+            trials=str((run.path / "trials").resolve()),
+            caches={size: str(path.resolve()) for size, path in photos.caches.items()},
+        ),
         "validation_fraction": config.validation_fraction,
         "max_validation_photos": config.max_validation_photos,
         "max_epochs": config.max_epochs,
@@ -192,11 +137,12 @@ def _tune(
     from search.tune.searcher import LedgerSearcher, LedgerStopper, TuneBridge
     from search.tune.trainable import ColorizerTrainable
     from search.tune.upkeep import ForgetNumbers, InOrder
+    from search.tune.worker_imports import imported_from_here
 
-    # What goes wrong is told in our words; Tune would add stack traces.
-    level = logging.ERROR if os.environ.get("CHROMATUNE_TRACEBACK") else logging.CRITICAL
-    for name in ("ray.tune", "ray.train"):
-        logging.getLogger(name).setLevel(level)
+    if trainable is None:
+        # Machines of a cluster have the code of this one as their working directory.
+        there = job["files"].server is not None
+        trainable = ColorizerTrainable if there else imported_from_here(ColorizerTrainable)
     desk = TuneBridge(
         ledger,
         on_start=progress.on_start,
@@ -215,7 +161,7 @@ def _tune(
     if slots.gpus_per_trial:
         bundle["GPU"] = slots.gpus_per_trial
     tuner = tune.Tuner(
-        tune.with_resources(trainable or ColorizerTrainable, tune.PlacementGroupFactory([bundle])),
+        tune.with_resources(trainable, tune.PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             search_alg=LedgerSearcher(desk, job),
             scheduler=InOrder(),
@@ -245,6 +191,8 @@ def _tune(
     except OSError as error:
         # Tune's own files lie in the run's folder too.
         raise SearchHaltedError(describe(error)) from error
+    # The processes of the trials have ended: nothing is written to their folders any more.
+    desk.finish_all()
     if desk.halted:
         raise SearchHaltedError(desk.halted)
 

@@ -1,40 +1,60 @@
-"""The keeper: an actor on the driver's machine, through which other machines reach its files.
+"""The file server: an actor on the driver's machine that gives other machines its files.
 
-It hands out the photo cache and takes in what trials write, so that the run's folder holds all of a
-search although no other machine sees that folder. Only files of trials, by the names that they
-have, and of a bounded size, pass.
+It sends the photo cache and receives what trials write, so that the run's folder holds all of a
+search although no other machine sees that folder. Only the files that a trial has, up to a size for
+each, are accepted.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from data_pipeline.durable import remove_leftovers, replace_file
 from data_pipeline.errors import InputError
+from models.file_names import ERROR, OF_TRAINING, ORIGINALS, SAMPLES
 from search.run.storage_errors import describe
 from search.tune.cache_transfer import Manifest, describe_cache, read_chunk
-from search.tune.cluster import own_versions
+from search.tune.cluster.compatibility import own_versions
 
-#: what a trial may send, in the order in which it is sent, and how large it may be. The checkpoint
-#: comes after what belongs to it: a trial that goes on from it finds the rest.
+if TYPE_CHECKING:
+    from ray.actor import ActorHandle
+
+#: what a trial may send, in the order in which it is sent, and how many bytes it may have
 FILES = {
-    "best.pt": 2**31,
-    "samples.png": 2**26,
-    "originals.png": 2**26,
-    "checkpoint.pt": 2**31,
-    "error.txt": 2**20,
+    **dict.fromkeys(OF_TRAINING, 2**31),
+    SAMPLES: 2**26,
+    ORIGINALS: 2**26,
+    ERROR: 2**20,
 }
-#: what a trial needs to go on elsewhere
-TAKEN_UP = tuple(name for name in FILES if name != "error.txt")
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileServerAddress:
+    """Where trials find the file server, and what their machine must have like its own."""
+
+    #: of the actor
+    name: str
+    #: Ray's id of the machine
+    node: str
+    #: of Python and packages, see `cluster.compatibility`
+    versions: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedCache:
+    """A photo cache of the driver's machine."""
+
+    path: str
+    manifest: Manifest
 
 
 @dataclass(frozen=True)
@@ -61,22 +81,27 @@ def _or_halt(
 
 
 class FileServer:
-    """Reads caches and reads and writes files of trials, for whoever asks through Ray."""
+    """Reads caches and reads and writes files of trials, for whoever asks through Ray.
 
-    def __init__(self, trials: str, caches: Mapping[int, tuple[str, Manifest]]) -> None:
+    Args:
+        trials: the folder of the run that holds a folder for each trial.
+        caches: the photos for each image size.
+    """
+
+    def __init__(self, trials: str, caches: Mapping[int, ServedCache]) -> None:
         self._trials = Path(trials)
         self._caches = caches
         self._owners: dict[str, str] = {}
 
     def manifest(self, image_size: int) -> Manifest:
         """What the cache for an image size consists of."""
-        return self._caches[image_size][1]
+        return self._caches[image_size].manifest
 
     @_or_halt
     def chunk(self, image_size: int, name: str, number: int) -> bytes:
         """A chunk of that cache."""
-        path, manifest = self._caches[image_size]
-        return read_chunk(Path(path), manifest, name, number)
+        cache = self._caches[image_size]
+        return read_chunk(Path(cache.path), cache.manifest, name, number)
 
     @_or_halt
     def claim(self, trial_id: str, owner: str) -> list[str]:
@@ -87,9 +112,8 @@ class FileServer:
         """
         folder = self._folder(trial_id)
         self._owners[trial_id] = owner
-        for leftover in folder.glob("*.tmp"):  # of a keeper that was killed while it wrote
-            leftover.unlink(missing_ok=True)
-        return [name for name in TAKEN_UP if (folder / name).is_file()]
+        remove_leftovers(folder)  # of a server that was killed while it wrote
+        return [name for name in OF_TRAINING if (folder / name).is_file()]
 
     @_or_halt
     def read(self, trial_id: str, name: str) -> bytes:
@@ -107,15 +131,7 @@ class FileServer:
             raise ValueError(f"{name} must have at most {FILES[name]} bytes, not {len(content)}")
         if self._owners.setdefault(trial_id, owner) != owner:
             raise ValueError(f"trial {trial_id} goes on elsewhere: its files are not taken here")
-        temporary = path.with_name(f"{name}.{secrets.token_hex(4)}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_file(path, content)
 
     def _folder(self, trial_id: str) -> Path:
         if not re.fullmatch(r"[0-9]{4,12}", trial_id):
@@ -123,19 +139,21 @@ class FileServer:
         return self._trials / trial_id
 
 
-def start_file_server(trials: Path, caches: Mapping[int, Path]) -> tuple[Any, dict[str, Any]]:
-    """Start the keeper on this machine.
+def start_file_server(
+    trials: Path, caches: Mapping[int, Path]
+) -> tuple[ActorHandle[FileServer], FileServerAddress]:
+    """Start the file server on this machine.
 
-    Returns its handle, with which it ends, and what trials must know of this machine: the keeper's
-    `name` and `node`, by which they find it, and the `versions` that theirs must be.
+    Returns its handle, with which it ends, and its address.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     node: str = ray.get_runtime_context().get_node_id()
-    name = f"chromatune-keeper-{secrets.token_hex(8)}"
-    described = {
-        size: (str(path.resolve()), describe_cache(path.resolve())) for size, path in caches.items()
+    name = f"chromatune-files-{secrets.token_hex(8)}"
+    served = {
+        size: ServedCache(path=str(path.resolve()), manifest=describe_cache(path.resolve()))
+        for size, path in caches.items()
     }
     handle: Any = (
         ray.remote(FileServer)
@@ -148,10 +166,10 @@ def start_file_server(trials: Path, caches: Mapping[int, Path]) -> tuple[Any, di
             max_task_retries=3,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
         )
-        .remote(str(trials.resolve()), described)
+        .remote(str(trials.resolve()), served)
     )
     ray.get(handle.manifest.remote(next(iter(caches))))
-    return handle, {"name": name, "node": node, "versions": own_versions()}
+    return handle, FileServerAddress(name=name, node=node, versions=own_versions())
 
 
 def _checked(name: str) -> str:

@@ -79,6 +79,18 @@ class TuneBridge:
 
         self._unless_halted(action, otherwise=None)
 
+    def finish_all(self) -> None:
+        """Write the end of the trials that Tune stopped when its `Stopper` ended the search.
+
+        Of these trials Tune tells its searcher nothing.
+        """
+
+        def action() -> None:
+            for ended in self.ledger.finish_all():
+                self.on_end(ended)
+
+        self._unless_halted(action, otherwise=None)
+
     def _unless_halted(self, action: Callable[[], _T], *, otherwise: _T) -> _T:
         if self.halted is None:
             try:

@@ -1,6 +1,6 @@
 """The Tune trainable: a thin shell that carries a `TrialTraining` on a Ray actor.
 
-The actor is reused for one trial after another. What it needs comes as plain values in Tune's
+The actor is reused for one trial after another. What it needs comes in Tune's
 configuration: `job` (the same for all trials of a search, see `driver`) and `trial`.
 """
 
@@ -21,6 +21,7 @@ from ray import tune
 
 from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.errors import InputError
+from data_pipeline.parallel import usable_cores
 from data_pipeline.split import Split, split_by_content
 from models.metrics.objective import Guard, Objective
 from models.training.device import (
@@ -28,7 +29,6 @@ from models.training.device import (
     is_device_lost,
     is_out_of_memory,
     resolve_compute,
-    usable_cores,
 )
 from models.training.loss_window import NonFiniteLossError
 from models.training.settings import TrainingSettings
@@ -118,7 +118,7 @@ class ColorizerTrainable(tune.Trainable):
     def _workplace(self) -> TrialDirectory:
         if self._place is None:
             self._place = find_trial_directory(
-                self._config["job"], self._config["trial"]["trial_id"]
+                self._config["job"]["files"], self._config["trial"]["trial_id"]
             )
         return self._place
 
@@ -155,7 +155,8 @@ class ColorizerTrainable(tune.Trainable):
     def _report_on(self, error: OSError) -> dict[str, Any]:
         if self._place is None:  # not even a folder to work in
             return {"failed": f"{type(error).__name__}: {_first_line(error)}"}
-        return self._place.report_on(error)
+        failure = self._place.explain(error)
+        return {"halt" if failure.halts else "failed": failure.reason}
 
     def _keep_traceback(self) -> None:
         if self._place is not None and self._place.folder.is_dir():

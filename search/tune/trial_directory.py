@@ -1,7 +1,7 @@
 """Where a trial works: in the run's folder, or on a machine that does not see it.
 
-There it works in a folder of its own, with the photo cache of that machine, and the keeper (see
-`search.tune.file_server`) carries files to and fro.
+There it works in a folder of its own, with the photo cache of that machine, and the file server
+(`search.tune.file_server`) sends and receives its files.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import errno
 import secrets
 import socket
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,26 +20,46 @@ from data_pipeline.cache.build import default_cache_dir
 from data_pipeline.errors import InputError
 from search.run.storage_errors import SearchHaltedError, describe, halts
 from search.tune.cache_transfer import bring_cache
-from search.tune.cluster import check_versions, own_versions
-from search.tune.file_server import FILES, Halt
+from search.tune.cluster.compatibility import check_versions, own_versions
+from search.tune.file_server import FILES, FileServerAddress, Halt
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """Where the files of a run are on the driver's machine."""
+
+    #: the folder that holds a folder for each trial
+    trials: str
+    #: the photo cache for each image size
+    caches: Mapping[int, str]
+    #: through which other machines of a cluster reach them
+    server: FileServerAddress | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageFailure:
+    """What a failure to read or write means for a search."""
+
+    reason: str
+    #: whether all trials would meet it: the search halts, and does not count the trial as failed
+    halts: bool
 
 
 class TrialDirectory:
     """The run's own folder, which this machine has."""
 
-    def __init__(self, job: dict[str, Any], trial_id: str) -> None:
-        self._job = job
+    def __init__(self, files: RunFiles, trial_id: str) -> None:
+        self._files = files
         self.trial_id = trial_id
 
     @property
     def folder(self) -> Path:
         """Where the trial's files go."""
-        return Path(self._job["trials_folder"]) / self.trial_id
+        return Path(self._files.trials) / self.trial_id
 
     def cache_path(self, image_size: int) -> str:
         """Where the photos are."""
-        path: str = self._job["caches"][str(image_size)]
-        return path
+        return self._files.caches[image_size]
 
     def open(self) -> None:
         """Have there what earlier epochs left."""
@@ -45,11 +67,13 @@ class TrialDirectory:
     def deliver(self) -> None:
         """See to it that the run's folder holds what the trial has written."""
 
-    def report_on(self, error: OSError) -> dict[str, Any]:
-        """What a failure to read or write means: the end of the trial, or of the search."""
+    def explain(self, error: OSError) -> StorageFailure:
+        """Whether a failure to read or write ends the trial or the whole search, and why."""
         if halts(error, self.folder.parent):
-            return {"halt": describe(error)}
-        return {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+            return StorageFailure(reason=describe(error), halts=True)
+        return StorageFailure(
+            reason=f"{type(error).__name__}: {error}".splitlines()[0], halts=False
+        )
 
     def close(self) -> None:
         """Leave nothing behind that is not needed."""
@@ -60,14 +84,14 @@ class LocalTrialDirectory(TrialDirectory):
 
     def open(self) -> None:
         """Let nobody else write files of this trial any more."""
-        _ask(_keeper(self._job).claim.remote(self.trial_id, secrets.token_hex(8)))
+        _ask(_server(self._files).claim.remote(self.trial_id, secrets.token_hex(8)))
 
 
 class RemoteTrialDirectory(TrialDirectory):
     """A machine that shares no folder with the driver's."""
 
-    def __init__(self, job: dict[str, Any], trial_id: str) -> None:
-        super().__init__(job, trial_id)
+    def __init__(self, files: RunFiles, trial_id: str) -> None:
+        super().__init__(files, trial_id)
         self._owner = secrets.token_hex(8)
         self._scratch = tempfile.TemporaryDirectory(prefix=f"chromatune-{trial_id}-")
         self._sent: dict[str, tuple[int, int]] = {}
@@ -79,26 +103,27 @@ class RemoteTrialDirectory(TrialDirectory):
 
     def cache_path(self, image_size: int) -> str:
         """The cache of this machine; it is brought here when it is missing."""
-        return _bring(self._job["keeper"]["name"], image_size)
+        assert self._files.server is not None
+        return _bring(self._files.server.name, image_size)
 
     def open(self) -> None:
         """Fetch what the run's folder has of this trial."""
-        keeper = _keeper(self._job)
-        for name in _ask(keeper.claim.remote(self.trial_id, self._owner)):
-            (self.folder / name).write_bytes(_ask(keeper.read.remote(self.trial_id, name)))
+        server = _server(self._files)
+        for name in _ask(server.claim.remote(self.trial_id, self._owner)):
+            (self.folder / name).write_bytes(_ask(server.read.remote(self.trial_id, name)))
             self._sent[name] = _stamp(self.folder / name)
 
     def deliver(self) -> None:
         """Send what has changed since the last time."""
-        keeper = _keeper(self._job)
+        server = _server(self._files)
         for name in FILES:
             path = self.folder / name
             if not path.is_file() or self._sent.get(name) == (stamp := _stamp(path)):
                 continue
-            _ask(keeper.write.remote(self.trial_id, self._owner, name, path.read_bytes()))
+            _ask(server.write.remote(self.trial_id, self._owner, name, path.read_bytes()))
             self._sent[name] = stamp
 
-    def report_on(self, error: OSError) -> dict[str, Any]:
+    def explain(self, error: OSError) -> StorageFailure:
         """A disk of this machine ends the trial, not the search: others go on elsewhere."""
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -106,51 +131,52 @@ class RemoteTrialDirectory(TrialDirectory):
                 f"the disk of {socket.gethostname()} is full ({error.filename or self.folder}); "
                 "free some space there, or name another disk in TMPDIR"
             )
-        return {"failed": reason}
+        return StorageFailure(reason=reason, halts=False)
 
     def close(self) -> None:
         """Remove the folder."""
         self._scratch.cleanup()
 
 
-def find_trial_directory(job: dict[str, Any], trial_id: str) -> TrialDirectory:
-    """The workplace of a trial on the machine where this runs.
+def find_trial_directory(files: RunFiles, trial_id: str) -> TrialDirectory:
+    """The directory of a trial on the machine where this runs.
 
     Raises SearchHaltedError on a machine of a cluster whose versions are not the driver's.
     """
-    keeper = job.get("keeper")
-    if keeper is None:
-        return TrialDirectory(job, trial_id)
+    server = files.server
+    if server is None:
+        return TrialDirectory(files, trial_id)
     try:
-        check_versions(keeper["versions"], {socket.gethostname(): own_versions()})
+        check_versions(server.versions, {socket.gethostname(): own_versions()})
     except InputError as error:
         # The machine joined later. If its trials only failed, it would use up all that are left.
         raise SearchHaltedError(str(error)) from error
     import ray
 
     here = ray.get_runtime_context().get_node_id()
-    return (LocalTrialDirectory if here == keeper["node"] else RemoteTrialDirectory)(job, trial_id)
+    return (LocalTrialDirectory if here == server.node else RemoteTrialDirectory)(files, trial_id)
 
 
 @lru_cache(maxsize=8)
-def _bring(keeper_name: str, image_size: int) -> str:
+def _bring(server_name: str, image_size: int) -> str:
     """Once a process: to look again would be to hash all photos again."""
     import ray
 
-    keeper = ray.get_actor(keeper_name)
+    server = ray.get_actor(server_name)
 
     def fetch(name: str, number: int) -> bytes:
-        content: bytes = _ask(keeper.chunk.remote(image_size, name, number))
+        content: bytes = _ask(server.chunk.remote(image_size, name, number))
         return content
 
-    manifest = _ask(keeper.manifest.remote(image_size))
+    manifest = _ask(server.manifest.remote(image_size))
     return str(bring_cache(manifest, default_cache_dir(), fetch))
 
 
-def _keeper(job: dict[str, Any]) -> Any:
+def _server(files: RunFiles) -> Any:
     import ray
 
-    return ray.get_actor(job["keeper"]["name"])
+    assert files.server is not None
+    return ray.get_actor(files.server.name)
 
 
 def _ask(answer: Any) -> Any:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from analysis.statistics.curve_summary import summarise_curves
-from analysis.stored_run.columns import METRICS
+from models.metrics.names import METRICS
 from tests.analysis.planted import WIDTHS, pair_of
+
+#: four trials at a time, from here on
+_BEGAN = datetime(2026, 5, 4, 9, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +179,7 @@ def _plan_trials(plan: Plan, rng: np.random.Generator) -> list[dict[str, Any]]:
                     "failed": "the device ran out of memory at batch size 16",
                     "pruned": "pruned at epoch 2: worse than the median",
                 }.get(state),
-                "started_at": f"2026-05-04T09:{number // 4 % 60:02d}:00+00:00",
+                "started_at": (_BEGAN + timedelta(minutes=4 * (number // 4))).isoformat(),
                 "device": "cpu",
                 "seed": 1000 + repeat,
                 "phase": "repeat" if repeat else "search",
@@ -232,6 +236,8 @@ def _fabricate_trial(
         _write_rows(path / "validation.jsonl", validation)
     if plan.pictures and state != "failed":
         _write_pictures(path, saturation=max(0.0, 1 + best["chroma_log_ratio"]))
+    started = datetime.fromisoformat(trial["started_at"])
+    seconds = epochs * (10 + trial["generator_complexity"] / 4)
     summary = (
         summarise_curves(rows)
         if rows
@@ -245,8 +251,8 @@ def _fabricate_trial(
     )
     end = {
         **trial,
-        "ended_at": "2026-05-04T23:00:00+00:00",
-        "seconds": epochs * (10 + trial["generator_complexity"] / 4),
+        "ended_at": (started + timedelta(seconds=seconds)).isoformat(),
+        "seconds": seconds,
         "epochs": epochs,
         "steps": epochs * 112,
         "images": epochs * 1800,

@@ -60,37 +60,75 @@ class PlantedRun:
     ratio: float
 
 
-def planted_run(rng: np.random.Generator) -> PlantedRun:
+#: standard deviation of the drift between the four seeds of each of six configurations, in points;
+#: their root mean square is 29 (docs/complexity-study.md)
+MEASURED_SEED_NOISE = (35.0, 14.0, 49.0, 30.0, 21.0, 4.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """What kind of runs to plant."""
+
+    #: per cent of drift for each doubling of the ratio, drawn between these two
+    slope: tuple[float, float] = (15.0, 40.0)
+    #: deviation between seeds as it was measured, and the drift as it is; otherwise 2 to 8 points,
+    #: and each drift measured again on a noisy loss curve
+    measured_noise: bool = True
+    #: share of the configurations that early stopping ends: the worst by an objective that likes a
+    #: small drift and a ratio near the balance
+    pruned: float = 0.0
+
+
+SCENARIOS = {
+    "small noise, drift measured on curves": Scenario(measured_noise=False),
+    "measured noise": Scenario(),
+    "measured noise, weak slopes": Scenario(slope=(3.0, 15.0)),
+    "measured noise, no effect": Scenario(slope=(0.0, 0.0)),
+    "measured noise, 40 % pruned": Scenario(pruned=0.4),
+}
+
+
+def planted_run(
+    rng: np.random.Generator, scenario: Scenario = SCENARIOS["measured noise"]
+) -> PlantedRun:
     """Plant a run: its size, noise, repeats and the shape of its drift are drawn at random.
 
     The drift follows the ratio along a straight, saturating or convex curve and is moved by both
-    learning rates, by the configuration and by the seed; each trial's drift is then measured on a
-    noisy loss curve, as in a real run. Networks are those of the design, at 64, 128 or 256 pixels.
+    learning rates, by the configuration and by the seed. Networks are those of the design, at 64,
+    128 or 256 pixels.
     """
     truth = float(2 ** rng.uniform(-1.3, 0.7))
-    slope = rng.uniform(15, 40)
+    slope = rng.uniform(*scenario.slope)
     shape = str(rng.choice(["straight", "saturating", "convex"]))
     rate_effect, configuration_noise = rng.uniform(0, 20), rng.uniform(3, 12)
-    seed_noise, curve_noise = rng.uniform(2, 8), rng.choice(NOISES)
+    small_noise, curve_noise = rng.uniform(2, 8), rng.choice(NOISES)
     below, above = rng.uniform(1.2, 3), rng.uniform(1.2, 3)
     image_size = int(rng.choice([64, 128, 256]))
     n_configurations = int(rng.integers(16, 61))
+    # Without an effect of the ratio the drift is the same everywhere, but hardly ever 0.
+    level = rng.normal(0, 10) if slope == 0 else 0.0
     rows: list[dict[str, Any]] = []
+    objectives: list[float] = []
     for number in range(n_configurations):
         ratio = truth * 2 ** rng.uniform(-below, above)
         sizes = pair_of(int(rng.choice(WIDTHS)), ratio, image_size)
         octaves = math.log2(sizes["parameter_ratio"] / truth)
         rates = rng.uniform(-0.85, 0.85, size=2)
-        drift = _drift(shape, slope, octaves)
+        drift = level + _drift(shape, slope, octaves)
         drift += rate_effect * (rates[1] - rates[0]) + rng.normal(0, configuration_noise)
+        seed_noise = rng.choice(MEASURED_SEED_NOISE) if scenario.measured_noise else small_noise
         # A search repeats some of its configurations with other seeds.
         for repeat in range(1 + (int(rng.integers(1, 4)) if rng.random() < 0.3 else 0)):
-            curve = curve_of(drift + rng.normal(0, seed_noise), 80, curve_noise, rng)
-            windows = [{"step": i, "adversarial": v} for i, v in enumerate(curve)]
+            own = drift + rng.normal(0, seed_noise)
+            objectives.append(abs(octaves) + abs(own) / 40 + rng.normal(0, 0.5))
+            measured: dict[str, Any] = {"adversarial_drift": own, "adversarial_trend": "unclear"}
+            if not scenario.measured_noise:
+                curve = curve_of(own, 80, curve_noise, rng)
+                windows = [{"step": i, "adversarial": v} for i, v in enumerate(curve)]
+                measured = dict(summarise_curves(windows))
             rows.append(
                 {
                     "trial_id": f"{len(rows):04d}",
-                    "state": "complete",
                     "configuration_id": f"c{number}",
                     "seed": repeat,
                     "image_size": image_size,
@@ -98,9 +136,12 @@ def planted_run(rng: np.random.Generator) -> PlantedRun:
                     "discriminator_lr": 10 ** (-4.5 + rates[1]),
                     "adversarial_factor": rng.uniform(0.02, 0.5),
                     **sizes,
-                    **summarise_curves(windows),
+                    **measured,
                 }
             )
+    worst = np.quantile(objectives, 1 - scenario.pruned)
+    for row, objective in zip(rows, objectives, strict=True):
+        row["state"] = "pruned" if objective > worst else "complete"
     return PlantedRun(trials=trials_table(rows), ratio=truth)
 
 

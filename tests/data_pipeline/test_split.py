@@ -20,18 +20,39 @@ contents = st.lists(st.integers(0, 40), min_size=2, max_size=120).filter(
 )
 
 
-@given(contents, st.floats(0.01, 0.99), st.integers(0, 30))
-def test_copies_never_sit_on_both_sides(numbers: list[int], fraction: float, minimum: int) -> None:
+@given(contents, st.floats(0.01, 0.98), st.floats(0, 1), st.integers(0, 30))
+def test_copies_never_sit_on_two_sides(
+    numbers: list[int], fraction: float, of_the_rest: float, minimum: int
+) -> None:
     hashes = [digest(number) for number in numbers]
-    split = split_by_content(hashes, validation_fraction=fraction, minimum_validation=minimum)
-    rows = np.concatenate([split.train, split.validation])
+    split = split_by_content(
+        hashes,
+        validation_fraction=fraction,
+        test_fraction=0.99 * of_the_rest * (1 - fraction),
+        minimum_validation=minimum,
+    )
+    rows = np.concatenate([split.train, split.validation, split.test])
     assert rows.dtype == np.int64
     assert sorted(rows) == list(range(len(hashes)))
-    train = {hashes[row] for row in split.train}
-    validation = {hashes[row] for row in split.validation}
+    train, validation, test = (
+        {hashes[row] for row in side} for side in (split.train, split.validation, split.test)
+    )
     assert train
     assert validation
     assert not train & validation
+    assert not train & test
+    assert not validation & test
+
+
+@given(contents, st.floats(0.01, 0.5))
+def test_a_test_set_takes_nothing_from_validation(numbers: list[int], fraction: float) -> None:
+    # Runs from before there was a test set go on with the photos they had.
+    hashes = [digest(number) for number in numbers]
+    without = split_by_content(hashes, validation_fraction=fraction)
+    with_it = split_by_content(hashes, validation_fraction=fraction, test_fraction=0.2)
+    assert (without.validation == with_it.validation).all()
+    assert (without.train == np.concatenate([with_it.test, with_it.train])).all()
+    assert len(without.test) == 0
 
 
 @given(contents, st.randoms())
@@ -50,6 +71,20 @@ def test_a_tenth_is_for_validation_and_few_photos_give_a_quarter_at_most() -> No
         split = split_by_content([digest(number) for number in range(n)])
         sizes[n] = len(split.validation)
     assert sizes == {2: 1, 3: 1, 8: 2, 40: 10, 100: 16, 1000: 100}
+
+
+def test_a_tenth_is_for_testing_and_few_photos_give_an_eighth_at_most() -> None:
+    sizes = {}
+    for n in (2, 3, 8, 40, 100, 1000):
+        split = split_by_content([digest(number) for number in range(n)], test_fraction=0.1)
+        sizes[n] = len(split.test)
+    assert sizes == {2: 0, 3: 0, 8: 1, 40: 5, 100: 12, 1000: 100}
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 0.9, 1, float("nan")])
+def test_a_test_set_leaves_photos_to_train_on(fraction: float) -> None:
+    with pytest.raises(InputError, match="test_fraction must be"):
+        split_by_content([digest(1), digest(2)], test_fraction=fraction)
 
 
 def test_most_photos_stay_on_their_side_when_others_join() -> None:

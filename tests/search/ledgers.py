@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from models.metrics.objective import METRICS
+from models.metrics.names import METRICS
 from search.config import EarlyStopping, SearchConfig
 from search.run.directory import RunFolder, read_rows
 from search.run.ledger import Ledger

@@ -1,30 +1,23 @@
-"""The loss curves of each trial, thin enough for a page, and all trials overlaid.
+"""The loss curves of each trial, thin enough for a page.
 
 The report draws a trial's curves in the browser, when someone looks at them, from `LossInfo`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
-import plotly.graph_objects as go
 
-from analysis.report.figures.style import (
-    GREY,
-    ORANGE,
-    TREND_COLOURS,
-    compact,
-    counted,
-    evenly,
-    styled,
-)
+from analysis.report.figures.overlay import Overlay, TrialCurve, overlay_of
+from analysis.report.figures.style import evenly
 from analysis.statistics.change_point import Flattening, flattening_of
 from analysis.statistics.discriminator_health import DiscriminatorHealth, discriminator_health
 from analysis.statistics.stagnation import as_floats, last_half
 from analysis.stored_run.columns import TRENDS
-from analysis.stored_run.rows import decode_row, whole_lines
+from analysis.stored_run.rows import decode_row
 from analysis.stored_run.run import Run
 
 LOSSES = ("adversarial", "reconstruction", "discriminator_real", "discriminator_fake")
@@ -32,8 +25,6 @@ LOSSES = ("adversarial", "reconstruction", "discriminator_real", "discriminator_
 #: cover the steps between them too
 MAX_ROWS, _MAX_ROWS_OF_ALL = 250, 120_000
 MIN_ROWS = 60
-#: curves of one trend in the overlay: more would be a blot
-MAX_CURVES = 60
 #: numbers of loss curves that a page carries at most, about 6 bytes each
 _MAX_NUMBERS = 600_000
 
@@ -107,83 +98,24 @@ def loss_infos(run: Run, trial_ids: list[str]) -> list[LossInfo]:
     return [info for info in infos if info is not None]
 
 
-class OverlayInfo(NamedTuple):
-    """Averaged adversarial losses of all trials, by trend of the complete ones."""
+def loss_overlay(run: Run, infos: list[LossInfo], labels: Mapping[str, str]) -> Overlay:
+    """Group the averaged adversarial losses by trend, those of trials that did not complete apart.
 
-    #: (epochs, values) of each trial shown, best rank first
-    curves: dict[str, list[tuple[list[float], list[float | None]]]]
-    #: trials of each group, shown or not
-    n_trials: dict[str, int]
-    winner: tuple[list[float], list[float | None]] | None
-
-
-def overlay_info(run: Run, infos: list[LossInfo], *, winner: str | None) -> OverlayInfo:
-    """Group the curves by trend; trials that did not complete form the group `unfinished`."""
+    `labels` names the winners by their identifiers.
+    """
     state = dict(zip(run.trials["trial_id"], run.trials["state"], strict=True))
     trend = dict(zip(run.trials["trial_id"], run.trials["adversarial_trend"], strict=True))
-    curves: dict[str, list[tuple[list[float], list[float | None]]]] = {
-        name: [] for name in ("unfinished", *TRENDS)
-    }
-    best = None
+    groups: dict[str, list[TrialCurve]] = {name: [] for name in ("unfinished", *TRENDS)}
     for info in infos:
-        kept = evenly(len(info.epoch), 80)
-        values = info.average["adversarial"]
-        curve = ([info.epoch[i] for i in kept], [values[i] for i in kept])
-        if all(value is None for value in curve[1]):
-            continue
         complete = state[info.trial_id] == "complete"
-        curves[trend[info.trial_id] if complete else "unfinished"].append(curve)
-        if info.trial_id == winner:
-            best = (info.epoch, values)
-    return OverlayInfo(
-        curves={
-            name: [group[i] for i in evenly(len(group), MAX_CURVES)]
-            for name, group in curves.items()
-            if group
-        },
-        n_trials={name: len(group) for name, group in curves.items() if group},
-        winner=best,
-    )
-
-
-def overlay_figure(info: OverlayInfo) -> go.Figure | None:
-    """Draw every trial's averaged adversarial loss, one trace a trend, the winner on top."""
-    if not info.curves:
-        return None
-    figure = go.Figure()
-    for name, group in info.curves.items():
-        x = [value for epochs, _ in group for value in (*epochs, np.nan)]
-        y = [np.nan if v is None else v for _, values in group for v in (*values, None)]
-        figure.add_scatter(
-            x=compact(x),
-            y=compact(y),
-            mode="lines",
-            line={"color": TREND_COLOURS.get(name, GREY), "width": 1.2, "dash": _dash(name)},
-            opacity=0.7 if len(group) <= 20 else 0.45,
-            name=f"{name} ({counted(len(group), info.n_trials[name])})",
-            hoverinfo="skip",
+        groups[trend[info.trial_id] if complete else "unfinished"].append(
+            TrialCurve(info.trial_id, info.epoch, info.average["adversarial"])
         )
-    if info.winner is not None:
-        epochs, values = info.winner
-        figure.add_scatter(
-            x=compact(epochs),
-            y=compact([np.nan if v is None else v for v in values]),
-            mode="lines",
-            line={"color": ORANGE, "width": 3},
-            name="rank 1",
-            hovertemplate="epoch %{x:.1f}: %{y:.3g}<extra>rank 1</extra>",
-        )
-    figure.update_xaxes(title_text="epoch")
-    figure.update_yaxes(title_text="adversarial loss (moving average)")
-    return styled(figure, height=440)
-
-
-def _dash(name: str) -> str:
-    return {"unfinished": "dot", "unclear": "dash"}.get(name, "solid")
+    return overlay_of(groups, labels)
 
 
 def _thin_rows(run: Run, trial_id: str, max_rows: int) -> list[dict[str, Any]]:
-    lines = whole_lines(run.folder.read(f"trials/{trial_id}/curves.jsonl"))
+    lines = run.curve_lines(trial_id)
     rows = (decode_row(lines[i]) for i in evenly(len(lines), max_rows))
     return [row for row in rows if row is not None]
 

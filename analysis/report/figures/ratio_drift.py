@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,13 +16,14 @@ from analysis.report.figures.style import (
     ORANGE,
     TREND_COLOURS,
     TREND_MARKERS,
+    add_winners,
     compact,
     styled,
 )
 from analysis.statistics.balance import Balance, ratio_words
 from analysis.statistics.stagnation import TOLERANCE_PERCENT
 from analysis.statistics.zero_crossing import Crossing
-from analysis.stored_run.columns import TRENDS
+from analysis.stored_run.columns import TRENDS, UNJUDGED_TRENDS
 from analysis.stored_run.run import Run
 
 _Y_LIMIT = 220.0
@@ -40,7 +42,7 @@ class RatioDriftInfo(NamedTuple):
 
 
 def ratio_drift_info(run: Run, balance: Balance) -> RatioDriftInfo:
-    """Collect the trials that the balance was estimated from, whatever their image size."""
+    """Collect the complete trials of the balance's image size, also those without a judge."""
     trials = run.trials
     for name in ("parameter_ratio", "adversarial_drift"):
         if name not in trials:
@@ -61,8 +63,8 @@ def ratio_drift_info(run: Run, balance: Balance) -> RatioDriftInfo:
     )
 
 
-def ratio_drift_figure(info: RatioDriftInfo) -> go.Figure | None:
-    """Draw the trials by trend, the fitted drift, the crossing and the report's 0.8."""
+def ratio_drift_figure(info: RatioDriftInfo, labels: Mapping[str, str]) -> go.Figure | None:
+    """Draw the trials by trend, the winners, the fitted drift and its zero, the report's 0.8."""
     if not info.trial_id:
         return None
     figure = go.Figure()
@@ -104,6 +106,8 @@ def ratio_drift_figure(info: RatioDriftInfo) -> go.Figure | None:
     figure.update_yaxes(title_text="adversarial drift over the last half (%)")
     spread = max(abs(v) for v in (*info.drift, TOLERANCE_PERCENT * 2))
     figure.update_yaxes(range=[-min(spread * 1.2, _Y_LIMIT), min(spread * 1.2, _Y_LIMIT)])
+    places = zip(info.ratio, info.drift, strict=True)
+    add_winners(figure, labels, dict(zip(info.trial_id, places, strict=True)))
     _add_verticals(figure, info.crossing)
     return styled(figure, height=460)
 
@@ -125,7 +129,7 @@ def _add_trials(figure: go.Figure, info: RatioDriftInfo, rows: list[int], trend:
         else None,
         mode="markers",
         marker={"color": TREND_COLOURS[trend], "symbol": TREND_MARKERS[trend], "size": 8},
-        name=trend,
+        name=f"{trend}, not counted" if trend in UNJUDGED_TRENDS.values() else trend,
         text=[info.trial_id[i] for i in rows],
         hovertemplate="trial %{text}<br>ratio %{x:.3g}<br>drift %{y:+.1f} %<extra></extra>",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +19,9 @@ from analysis.optuna_view.in_memory_study import study_in_memory
 from analysis.report.figures.style import (
     BLUE,
     GREY,
-    ORANGE,
     SKY,
     VERMILION,
+    add_winners,
     compact,
     label_of,
     styled,
@@ -45,14 +46,17 @@ class ImportanceInfo(NamedTuple):
     drift: dict[str, float]
 
 
-def history_figure(run: Run, study: optuna.Study) -> go.Figure | None:
-    """Objective of each trial that ended and the best so far; None without a complete trial."""
+def history_figure(run: Run, study: optuna.Study, labels: Mapping[str, str]) -> go.Figure | None:
+    """Objective of each trial that ended, the best value so far, and the winners by their labels.
+
+    None without a complete trial.
+    """
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         return None
     figure = plot_optimization_history(study, target_name=run.objective)
-    values, best, infeasible = figure.data
-    values.update(name="complete", marker={"color": BLUE, "size": 7, "opacity": 0.7})
-    best.update(name="best so far", line={"color": ORANGE, "width": 3, "shape": "hv"})
+    complete, best, infeasible = figure.data
+    complete.update(name="complete", marker={"color": BLUE, "size": 7, "opacity": 0.7})
+    best.update(name=f"best {run.objective} so far", line={"color": SKY, "width": 3, "shape": "hv"})
     infeasible.update(
         name="fails the guards",
         showlegend=bool(len(infeasible.x or ())),
@@ -67,6 +71,9 @@ def history_figure(run: Run, study: optuna.Study) -> go.Figure | None:
             name="pruned",
             marker={"color": GREY, "size": 6, "symbol": "circle-open"},
         )
+    values = run.trials[run.objective].tolist()
+    places = dict(zip(run.trials["trial_id"], enumerate(values), strict=True))
+    add_winners(figure, labels, places)
     figure.update_xaxes(title_text="trial")
     return styled(figure)
 

@@ -7,22 +7,37 @@ They are written for a light page; `report.js` maps them for a dark one and sets
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-BLUE, SKY, VERMILION, ORANGE = "#0072b2", "#56b4e9", "#d55e00", "#e69f00"
-PURPLE, GREY = "#cc79a7", "#8a8a8a"
+from analysis.leaderboard.winners import BEST_BALANCE
 
-TREND_COLOURS = {"stagnant": BLUE, "unclear": GREY, "rising": VERMILION, "falling": PURPLE}
+BLUE, SKY, VERMILION, ORANGE = "#0072b2", "#56b4e9", "#d55e00", "#e69f00"
+PURPLE, GREY, GREEN = "#cc79a7", "#8a8a8a", "#009e73"
+
+TREND_COLOURS = {
+    "stagnant": BLUE,
+    "unclear": GREY,
+    "rising": VERMILION,
+    "falling": PURPLE,
+    "idle": GREY,
+    "overpowered": GREY,
+}
 TREND_MARKERS = {
     "stagnant": "circle",
     "unclear": "circle-open",
     "rising": "triangle-up",
     "falling": "triangle-down",
+    "idle": "x-thin-open",
+    "overpowered": "cross-thin-open",
 }
+#: how every figure shows a winner: the balance with a colour and marker of its own
+_WINNER_STYLES = {BEST_BALANCE: (GREEN, "hexagram")}
+_BEST_COLOURS_STYLE = (ORANGE, "star")
+STATE_COLOURS = {"complete": BLUE, "pruned": SKY, "failed": VERMILION, "running": GREY}
 #: runs from dark blue to yellow for any kind of colour vision (Nunez et al. 2018, PLoS ONE 13)
 SEQUENTIAL = "Cividis"
 
@@ -41,6 +56,35 @@ LABELS = {
 def label_of(name: str) -> str:
     """What people call a column."""
     return LABELS.get(name, name)
+
+
+def winner_style(label: str) -> tuple[str, str]:
+    """Colour and marker of a winner by its label."""
+    return _WINNER_STYLES.get(label, _BEST_COLOURS_STYLE)
+
+
+def add_winners(
+    figure: go.Figure, labels: Mapping[str, str], points: Mapping[str, tuple[Any, float]]
+) -> None:
+    """Mark the winners among the trials of a figure, given their places."""
+    for trial_id, label in labels.items():
+        if trial_id not in points:
+            continue
+        x, y = points[trial_id]
+        colour, symbol = winner_style(label)
+        figure.add_scatter(
+            x=[x],
+            y=[y],
+            mode="markers",
+            marker={
+                "color": colour,
+                "symbol": symbol,
+                "size": 17,
+                "line": {"color": "#ffffff", "width": 1},
+            },
+            name=label,
+            hovertemplate=f"trial {trial_id}, {label}<extra></extra>",
+        )
 
 
 def is_logarithmic(values: Sequence[float] | np.ndarray[Any, Any], name: str = "") -> bool:

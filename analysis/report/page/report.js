@@ -2,6 +2,8 @@
 (() => {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const touch = window.matchMedia("(pointer: coarse)");
+  // A4 or Letter within the page's margins and the card's padding, in CSS pixels.
+  const PAPER_WIDTH = 650;
 
   // Figures are written in the colours of a light page; these are their match on a dark one.
   const DARK = {
@@ -10,13 +12,18 @@
   };
   const config = {
     responsive: true, displaylogo: false, displayModeBar: touch.matches ? false : "hover",
+    // What a report holds stays with its reader: no button that uploads a figure.
+    showSendToCloud: false, plotlyServerURL: "",
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
   };
 
   const json = (id) => JSON.parse(document.getElementById(id).textContent);
 
+  let printing = false;
+  const isDark = () => dark.matches && !printing;
+
   function themed(value) {
-    if (typeof value === "string") return dark.matches ? DARK[value.toLowerCase()] || value : value;
+    if (typeof value === "string") return isDark() ? DARK[value.toLowerCase()] || value : value;
     if (Array.isArray(value)) return value.map(themed);
     if (value && typeof value === "object") {
       // Typed arrays travel as base64; there is no colour in them.
@@ -27,14 +34,14 @@
   }
 
   function template() {
-    const ink = dark.matches ? "#d8d5cf" : "#3d3b37";
-    const grid = dark.matches ? "#34383d" : "#e9e6e0";
+    const ink = isDark() ? "#d8d5cf" : "#3d3b37";
+    const grid = isDark() ? "#34383d" : "#e9e6e0";
     const axis = { gridcolor: grid, linecolor: grid, tickcolor: grid };
     return {
       layout: {
         font: { color: ink, size: 13, family: getComputedStyle(document.body).fontFamily },
         xaxis: axis, yaxis: axis,
-        hoverlabel: { bgcolor: dark.matches ? "#2b2f34" : "#ffffff", font: { color: ink } },
+        hoverlabel: { bgcolor: isDark() ? "#2b2f34" : "#ffffff", font: { color: ink } },
         annotationdefaults: { font: { color: ink } },
         modebar: { bgcolor: "rgba(0,0,0,0)", color: grid, activecolor: ink },
       },
@@ -44,7 +51,11 @@
   function draw(element, figure) {
     const layout = themed(figure.layout);
     layout.template = template();
-    layout.autosize = true;
+    layout.autosize = !printing;
+    // On paper: as wide as the page, a figure that is wider by nature made smaller as a whole.
+    const width = Math.max(PAPER_WIDTH, Number(element.dataset.width || 0));
+    if (printing) layout.width = width;
+    element.style.zoom = printing ? PAPER_WIDTH / width : "";
     if (touch.matches) layout.dragmode = false;
     element.redraw = () => draw(element, figure);
     return Plotly.react(element, themed(figure.data), layout, config).then(() => {
@@ -52,23 +63,38 @@
     });
   }
 
-  // Draw when someone comes near.
+  // Draw when someone comes near, or prints.
+  const waiting = new Map();
   function whenNear(element, action) {
     const observer = new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) { observer.disconnect(); action(); }
+      if (entries.some((entry) => entry.isIntersecting)) start(element);
     }, { rootMargin: "600px" });
+    waiting.set(element, () => { observer.disconnect(); action(); });
     observer.observe(element);
   }
+  function start(element) {
+    const action = waiting.get(element);
+    waiting.delete(element);
+    if (action) action();
+  }
+  function redraw() {
+    for (const element of document.querySelectorAll(".plot")) if (element.redraw) element.redraw();
+  }
+  window.addEventListener("beforeprint", () => {
+    printing = true;
+    for (const element of [...waiting.keys()]) start(element);
+    redraw();
+  });
+  window.addEventListener("afterprint", () => { printing = false; redraw(); });
   for (const element of document.querySelectorAll("[data-figure]")) {
     whenNear(element, () => draw(element, json(`figure-${element.dataset.figure}`)));
   }
-  dark.addEventListener("change", () => {
-    for (const element of document.querySelectorAll("[data-drawn]")) element.redraw();
-  });
+  dark.addEventListener("change", redraw);
 
   // Losses of one trial.
   const curves = json("loss-curves");
   const trials = Object.keys(curves);
+  const objective = document.body.dataset.objective;
   const picker = document.getElementById("trial-picker");
   const plot = document.getElementById("trial-losses");
   const SERIES = [
@@ -99,15 +125,23 @@
       type: "line", x0: curve.flat, x1: curve.flat, yref: "y domain", y0: 0, y1: 1,
       line: { color: "#8a8a8a", width: 1.5, dash: "dot" },
     }];
+    const [epochs, values] = curve.validation;
+    if (epochs.length) {
+      data.push({
+        x: epochs, y: values, type: "scatter", mode: "lines+markers", yaxis: "y3", name: objective,
+        line: { color: "#56b4e9", width: 2.4 }, hovertemplate: "epoch %{x:.1f}: %{y:.4g}",
+      });
+    }
     return {
       data,
       layout: {
-        height: 520, hovermode: "x", shapes, margin: { l: 60, r: 20, t: 40, b: 50 },
+        height: 660, hovermode: "x", shapes, margin: { l: 60, r: 20, t: 40, b: 50 },
         legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
         paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-        xaxis: { title: { text: "epoch" }, anchor: "y2", zeroline: false },
-        yaxis: { title: { text: "adversarial" }, domain: [0.4, 1], zeroline: false, automargin: true },
-        yaxis2: { title: { text: "reconstruction" }, domain: [0, 0.32], zeroline: false, automargin: true },
+        xaxis: { title: { text: "epoch" }, anchor: "y3", zeroline: false },
+        yaxis: { title: { text: "adversarial" }, domain: [0.54, 1], zeroline: false, automargin: true },
+        yaxis2: { title: { text: "reconstruction" }, domain: [0.27, 0.48], zeroline: false, automargin: true },
+        yaxis3: { title: { text: objective }, domain: [0, 0.21], zeroline: false, automargin: true },
       },
     };
   }
@@ -137,6 +171,38 @@
     link.addEventListener("click", () => showTrial(link.dataset.trial));
   }
 
+  // Pictures, enlarged by a whole number so that every pixel is what the generator made.
+  const dialog = document.getElementById("enlarged");
+  const large = new Image();
+  dialog.prepend(large);
+  const [previous, next, close] = dialog.querySelectorAll("button");
+  let siblings = [];
+  let at = 0;
+  function show(position) {
+    at = (position + siblings.length) % siblings.length;
+    const image = siblings[at].querySelector("img");
+    large.src = image.src;
+    large.alt = image.alt;
+    dialog.querySelector("span").textContent = `${image.alt} (${at + 1} of ${siblings.length})`;
+    const room = Math.min(innerWidth * 0.9 / image.naturalWidth, innerHeight * 0.78 / image.naturalHeight);
+    large.width = image.naturalWidth * (room >= 1 ? Math.floor(room) : room);
+  }
+  for (const button of document.querySelectorAll(".enlarge")) {
+    button.addEventListener("click", () => {
+      siblings = [...button.closest(".triple").querySelectorAll(".enlarge")];
+      show(siblings.indexOf(button));
+      dialog.showModal();
+    });
+  }
+  previous.addEventListener("click", () => show(at - 1));
+  next.addEventListener("click", () => show(at + 1));
+  close.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowLeft") show(at - 1);
+    if (event.key === "ArrowRight") show(at + 1);
+  });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+
   // Contours.
   const pairs = document.getElementById("contour-picker");
   if (pairs) {
@@ -151,18 +217,27 @@
   const FIRST_ROWS = 25;
   const body = document.querySelector(".board tbody");
   const more = document.querySelector(".more");
+  const folded = document.querySelector(".folded");
   let all = false;
   function fold() {
     [...body.rows].forEach((row, i) => { row.hidden = !all && i >= FIRST_ROWS; });
     more.hidden = all || body.rows.length <= FIRST_ROWS;
+    folded.hidden = more.hidden;
   }
   more.addEventListener("click", () => { all = true; fold(); });
   fold();
 
+  // The best first, as the command line sorts; chosen again, the worst.
+  const REVERSED = { ascending: "descending", descending: "ascending", other: "other" };
   function sortBy(header, index) {
-    const up = header.getAttribute("aria-sort") !== "ascending";
-    for (const other of header.parentNode.cells) other.removeAttribute("aria-sort");
-    header.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const up = header.dataset.sorted !== "best first";
+    for (const other of header.parentNode.cells) {
+      other.removeAttribute("aria-sort");
+      delete other.dataset.sorted;
+    }
+    header.dataset.sorted = up ? "best first" : "best last";
+    const first = header.dataset.first;
+    header.setAttribute("aria-sort", up ? first : REVERSED[first]);
     const text = header.classList.contains("text");
     const key = (row) => {
       const cell = row.cells[index];

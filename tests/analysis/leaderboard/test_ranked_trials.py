@@ -58,6 +58,26 @@ def test_state_guards_and_trend_come_before_the_score(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("verdict", "trend"), [("gave up", "idle"), ("always wins", "overpowered")]
+)
+def test_a_pair_without_a_judge_never_ranks_above_a_judged_one(
+    tmp_path: Path, verdict: str, trend: str
+) -> None:
+    """Also in runs that were stored as `stagnant`, and with repeats to show."""
+    unjudged = {"discriminator_verdict": verdict, "adversarial_drift": 0.0, "ab_swd": 0.001}
+    run = run_of(
+        tmp_path,
+        {**unjudged, "configuration_id": "a"},
+        {**unjudged, "configuration_id": "a", "phase": "repeat", "repeat_of": "0000"},
+        {"discriminator_verdict": "judging", "adversarial_trend": "falling", "ab_swd": 0.2},
+    )
+    board = build_leaderboard(run)
+    assert order_of(board) == ["0002", "0000", "0001"]
+    assert board["adversarial_trend"].tolist() == ["falling", trend, trend]
+    assert f"D {verdict}" in board["why"][1]
+
+
+@pytest.mark.parametrize(
     ("better", "worse"),
     [
         ({"adversarial_drift": -2.0}, {"adversarial_drift": 3.0}),

@@ -20,7 +20,7 @@ def _trials() -> pd.DataFrame:
         ("b", "repeat", 99.0, "failed"),
     ]
     table = pd.DataFrame(rows, columns=["configuration_id", "phase", "ab_swd", "state"])
-    return table.assign(parameter_ratio=0.8, adversarial_drift=0.0)
+    return table.assign(parameter_ratio=0.8, adversarial_drift=0.0, feasible=True)
 
 
 def test_the_mean_leaves_out_the_trial_that_was_chosen() -> None:

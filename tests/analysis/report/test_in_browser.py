@@ -1,4 +1,4 @@
-"""The report in headless Chromium: figures draw, sorting works, no request leaves."""
+"""The report in headless Chromium: on a screen, on a phone and on paper; no request leaves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from analysis.leaderboard.ranked_trials import build_leaderboard
+from analysis.leaderboard.winners import winners
 from analysis.report.render import write_report
-from analysis.stored_run.run import open_run
+from analysis.stored_run.run import Run, open_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -22,6 +24,8 @@ FIGURES = {
     "ratio-drift",
     "trial-losses",
     "overlay",
+    "validation",
+    "timeline",
     "history",
     "pareto",
     "importance",
@@ -29,6 +33,10 @@ FIGURES = {
     "slice",
     "contour",
 }
+
+
+WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +84,16 @@ class Opened:
         )
         return cells
 
+    def trials(self) -> list[str]:
+        """The leaderboard's trials from top to bottom."""
+        ids: list[str] = self.page.eval_on_selector_all(
+            ".board [data-trial]", "links => links.map(link => link.dataset.trial)"
+        )
+        return ids
+
+    def sort_by(self, title: str) -> None:
+        self.page.click(f".board th:nth-child({self.header(title)}) button")
+
     def header(self, title: str) -> int:
         titles: list[str] = self.page.eval_on_selector_all(
             ".board th", "cells => cells.map(c => c.textContent)"
@@ -89,10 +107,6 @@ def opened(browser: Browser, report: Path, request: pytest.FixtureRequest) -> It
     context = browser.new_context(**settings)
     yield Opened(context.new_page(), report)
     context.close()
-
-
-WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
-PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
 
 
 @pytest.mark.parametrize("opened", [WIDE, PHONE], indirect=True, ids=["wide light", "phone dark"])
@@ -109,7 +123,7 @@ def test_every_figure_draws_without_a_word_on_the_console(opened: Opened) -> Non
     width = opened.page.evaluate("document.documentElement.scrollWidth")
     assert width <= opened.page.viewport_size["width"]  # type: ignore[index]
     broken = opened.page.eval_on_selector_all(
-        "img", "images => images.filter(i => !i.complete || i.naturalWidth === 0).length"
+        "main img", "images => images.filter(i => !i.complete || i.naturalWidth === 0).length"
     )
     assert broken == 0
 
@@ -130,6 +144,103 @@ def test_sorting_works_both_ways_and_keeps_the_missing_last(opened: Opened) -> N
         assert sorted(cells) == sorted(shown)
     page.click(f".board th:nth-child({opened.header('trial')}) button")
     assert opened.column(2) == sorted(opened.column(2))
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [("ab_swd", "ab_swd"), ("grey_skill", "grey_skill"), ("colour gap", "colorfulness_gap")],
+)
+def test_the_first_click_puts_the_best_first_as_the_command_line_does(
+    opened: Opened, run: Run, title: str, name: str
+) -> None:
+    opened.sort_by(title)
+    board = build_leaderboard(run, sort=name)
+    assert opened.trials() == board["trial_id"].tolist()
+    opened.sort_by(title)
+    assert opened.trials()[0] != board["trial_id"][0]
+
+
+def test_every_heading_is_explained(opened: Opened) -> None:
+    page = opened.page
+    titles = page.eval_on_selector_all(".board th", "cells => cells.map(c => c.title)")
+    assert all(len(title) > 5 for title in titles)
+    page.click(".legend summary")
+    assert page.locator(".legend dd:visible").all_inner_texts() == titles
+
+
+@pytest.mark.parametrize("opened", [PHONE], indirect=True)
+def test_on_a_phone_the_objective_is_beside_the_trial(opened: Opened) -> None:
+    cell = opened.page.query_selector(f".board tbody td:nth-child({opened.header('ab_swd')})")
+    assert cell is not None
+    box = cell.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
+
+
+def test_no_button_uploads_a_figure(opened: Opened) -> None:
+    opened.draw_everything()
+    opened.page.hover("[data-figure=overlay]")
+    titles = opened.page.eval_on_selector_all(
+        ".modebar-btn", "buttons => buttons.map(b => b.dataset.title)"
+    )
+    assert any("Download" in title for title in titles)
+    assert not [title for title in titles if "Share" in title or "Cloud" in title]
+
+
+def test_the_winners_have_one_name_in_every_figure(opened: Opened, run: Run) -> None:
+    opened.draw_everything()
+    labels = winners(build_leaderboard(run), run.objective).labels
+    for name in ("ratio-drift", "overlay", "validation", "history", "pareto", "timeline"):
+        legend = opened.page.locator(f"[data-figure={name}] .legendtext").all_text_contents()
+        assert set(labels.values()) <= set(legend), name
+    assert opened.page.locator(".answer h2").all_inner_texts()[: len(labels)] == [
+        label.replace(", ", " and ").upper() for label in labels.values()
+    ]
+
+
+def test_pictures_are_never_stretched_and_can_be_enlarged(opened: Opened) -> None:
+    page = opened.page
+    scales = page.eval_on_selector_all(
+        ".triple img", "images => images.filter(i => i.width).map(i => i.width / i.naturalWidth)"
+    )
+    assert scales
+    assert max(scales) <= 1
+    page.click(".looks .enlarge >> nth=0")
+    large = page.locator("#enlarged img")
+    factor = large.evaluate("i => i.width / i.naturalWidth")
+    assert factor == int(factor) >= 2
+    assert "coloured" in large.get_attribute("alt")
+    before = page.inner_text("#enlarged span")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#enlarged span") != before
+    page.keyboard.press("Escape")
+    assert not large.is_visible()
+
+
+#: an A4 page without its margins, in CSS pixels
+PAPER = {"viewport": {"width": 703, "height": 1032}}
+
+
+@pytest.mark.parametrize("opened", [WIDE, PAPER], indirect=True, ids=["pdf", "layout"])
+def test_a_printed_report_has_every_figure_and_every_column(opened: Opened) -> None:
+    page = opened.page
+    if page.viewport_size == PAPER["viewport"]:
+        page.emulate_media(media="print")
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    else:
+        assert page.pdf(format="A4", print_background=True).startswith(b"%PDF")
+    drawn = page.eval_on_selector_all(
+        ".plot", "plots => plots.filter(p => p.dataset.drawn).map(p => p.dataset.figure || p.id)"
+    )
+    assert set(drawn) == FIGURES
+    if page.viewport_size == PAPER["viewport"]:
+        ends = page.eval_on_selector_all(
+            ".plot .main-svg, .board th, .board td",
+            "parts => parts.map(part => part.getBoundingClientRect().right)",
+        )
+        assert max(ends) <= 703
+        page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert opened.messages == []
 
 
 def test_the_table_unfolds(opened: Opened) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from analysis.leaderboard.ranked_trials import build_leaderboard
+from analysis.leaderboard.winners import winners
 from analysis.report.render import write_report
 from analysis.stored_run.run import Run, open_run
 from analysis.stored_run.run_folder_error import RunFolderError
@@ -38,8 +40,8 @@ class Elements(HTMLParser):
         for name in ("src", "href", "action", "data", "poster", "srcset"):
             if found.get(name):
                 self.references.append(found[name] or "")
-        if tag == "img":
-            self.images.append(found.get("src") or "")
+        if tag == "img" and found.get("src"):
+            self.images.append(found["src"] or "")
         assert not any(name.startswith("on") for name in found)
 
     def handle_data(self, data: str) -> None:
@@ -58,15 +60,17 @@ def test_the_page_is_whole_and_self_contained(run: Run, tmp_path: Path) -> None:
     elements = parsed(page)
     assert all(ref.startswith(("data:", "#")) for ref in elements.references)
     assert "default-src 'none'" in page.read_text(encoding="utf-8")
-    figures = {"ratio-drift", "overlay", "history", "importance", "parallel", "slice", "pareto"}
+    figures = {"ratio-drift", "overlay", "validation", "timeline", "history", "importance"}
+    figures |= {"parallel", "slice", "pareto"}
     assert {f"figure-{name}" for name in (*figures, "contour")} | {"loss-curves"} == set(
         elements.json
     )
     for content in elements.json.values():
         json.loads(content)
     assert len(json.loads(elements.json["loss-curves"])) == len(run.trials)
-    # Three parts of six trials, in the pictures' section, and the winner's at the top.
-    assert len(elements.images) == 3 * 7
+    # Three parts of six trials, in the pictures' section, and the winners' at the top.
+    chosen = winners(build_leaderboard(run), run.objective)
+    assert len(elements.images) == 3 * 6 + 2 + len(chosen.labels)
     assert list(page.parent.iterdir()) == [page]
 
 
@@ -160,7 +164,7 @@ def test_reading_a_run_leaves_it_untouched_and_needs_neither_ray_nor_torch(
         "from analysis.report.render import write_report; "
         "from analysis.leaderboard.compare import compare_runs; "
         "run = open_run(sys.argv[1]); write_report(run, Path(sys.argv[2])); compare_runs([run]); "
-        "print([m for m in ('ray', 'torch', 'search', 'models') if m in sys.modules])"
+        "print([m for m in ('ray', 'torch', 'search') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(run_folder), str(tmp_path / "report.html")],

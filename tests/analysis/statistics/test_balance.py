@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from analysis.statistics.balance import balance_of
+from analysis.stored_run.columns import UNJUDGED_TRENDS
 from analysis.stored_run.run import open_run
 from tests.analysis.fabricate import Plan, fabricate_run
-from tests.analysis.planted import planted_run
+from tests.analysis.planted import SCENARIOS, planted_run
 
 
 def trials_of(tmp_path: Path, plan: Plan) -> pd.DataFrame:
@@ -36,6 +37,22 @@ def test_the_interval_covers_the_planted_ratio_of_most_runs() -> None:
             covered += 1
     # 90 % of 30 are 27; fewer than 23 come with probability 0.03 at 85 %.
     assert covered >= 23
+
+
+def test_noise_alone_determines_nothing() -> None:
+    """Without an effect of the ratio at most 5 % of the runs may name a balance."""
+    scenario = SCENARIOS["measured noise, no effect"]
+    runs = [planted_run(np.random.default_rng((11, seed)), scenario).trials for seed in range(60)]
+    determined = [balance_of(trials, n_draws=200).crossing.determined for trials in runs]
+    assert sum(determined) <= 3
+
+
+def test_the_sentence_says_what_early_stopping_hides(tmp_path: Path) -> None:
+    trials = trials_of(tmp_path, small(60, pruned=0.4, failed=0, running=0))
+    pruned = int((trials["state"] == "pruned").sum())
+    assert f"Early stopping ended {pruned} more trials" in balance_of(trials).sentence()
+    complete = trials[trials["state"] == "complete"]
+    assert "Early stopping" not in balance_of(complete).sentence()
 
 
 def test_the_sentence_stands_beside_the_reports_ratio(tmp_path: Path) -> None:
@@ -82,6 +99,27 @@ def test_two_image_sizes_are_not_mixed(tmp_path: Path) -> None:
     assert mixed.image_size == 64
     assert mixed.crossing.ratio == alone.crossing.ratio
     assert "trials of 2 image sizes: only 64 px is used (left out 32 px: 12)" in mixed.notes[0]
+
+
+@pytest.mark.parametrize(("verdict", "trend"), list(UNJUDGED_TRENDS.items()))
+def test_a_level_loss_without_a_judge_is_no_balance(
+    tmp_path: Path, verdict: str, trend: str
+) -> None:
+    """Trials of one ratio whose loss is level for want of a judge must not move the balance."""
+    trials = trials_of(tmp_path, small(40, failed=0, pruned=0, running=0))
+    others = trials.iloc[:12].assign(
+        trial_id=[f"x{i}" for i in range(12)],
+        configuration_id=[f"x{i}" for i in range(12)],
+        parameter_ratio=4.0,
+        adversarial_drift=0.0,
+    )
+    judged = others.assign(adversarial_trend="stagnant")
+    unjudged = others.assign(adversarial_trend=trend)
+    alone = balance_of(trials).crossing
+    assert balance_of(pd.concat([trials, judged])).crossing.ratio != alone.ratio
+    balance = balance_of(pd.concat([trials, unjudged]))
+    assert balance.crossing.ratio == alone.ratio
+    assert f"12 of 52 trials left out because the discriminator {verdict}" in balance.notes[0]
 
 
 def test_trials_without_an_adversarial_share_are_left_out(tmp_path: Path) -> None:

@@ -58,6 +58,30 @@ def test_covariates_explain_noise_away() -> None:
     assert widths[0] < 0.6 * widths[1]
 
 
+def test_draws_that_determine_nothing_leave_it_undetermined() -> None:
+    """Weights that rest on two of these ratios made the normal equations singular."""
+    ratio = [
+        0.876,
+        1.366,
+        0.729,
+        0.985,
+        1.004,
+        0.67,
+        0.654,
+        1.587,
+        0.949,
+        0.763,
+        1.063,
+        1.078,
+        1.194,
+    ]
+    drift = [0.1, 8.3, -5.1, 12.2, -7.6, -1.9, -13, 21.1, -5.2, -0.1, -22, 19.5, 14.5]
+    found = zero_crossing(
+        np.array([*ratio, 0.883, 0.767, 0.236]), np.array([*drift, 20.3, -16.8, -16.4])
+    )
+    assert not found.determined
+
+
 def test_the_same_data_give_the_same_answer() -> None:
     ratio, drift = configurations(20)
     first, second = zero_crossing(ratio, drift), zero_crossing(ratio, drift)

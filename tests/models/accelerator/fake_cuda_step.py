@@ -36,7 +36,7 @@ def main() -> None:
     patches = [
         mock.patch.object(nn.Module, "to", _to),
         mock.patch.object(Tensor, "pin_memory", lambda self: self),
-        mock.patch("models.training.loop.GraphRecorder", lambda device: None),
+        mock.patch("models.training.loop.GraphRecorder"),
     ]
     for patch in patches:
         patch.start()

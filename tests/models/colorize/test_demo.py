@@ -127,6 +127,9 @@ def test_upload_shows_before_and_after(address: str, browser_page: Any, photo: P
     spreads = sorted(spread for width, height, spread in images if (width, height) == (90, 60))
     assert spreads[0] <= 4
     assert spreads[-1] > 20
+    with page.expect_download() as download:
+        page.locator("a[download]").last.click()
+    assert download.value.suggested_filename == "photo.jpeg"
     number = page.locator("input[type=number]")
     number.fill("0")
     number.press("Enter")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from models.colorize.chroma_field import (
     enlarge_columns,
@@ -32,18 +33,21 @@ def test_enlarging_in_parts_is_enlarging_at_once(
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
 
 
-def test_enlarging_is_that_of_pillow() -> None:
-    from PIL import Image
-
-    samples = np.random.default_rng(0).normal(size=(1, 13)).astype(np.float32)
-    for n_out in (6, 13, 14, 200):
-        expected = np.asarray(Image.fromarray(samples).resize((n_out, 1), Image.Resampling.BICUBIC))
-        first, weights = enlarging_weights(13, n_out, 0, n_out)
-        ours = weights @ samples[0, first : first + weights.shape[1]]
-        # Pillow drops what lies beyond the ends, we repeat the last sample
-        ends = int(np.ceil(2 * max(1, n_out / 13)))
-        inner = slice(ends, n_out - ends)
-        np.testing.assert_allclose(ours[inner], expected[0, inner], atol=1e-4)
+@pytest.mark.parametrize(("h", "w"), [(13, 20), (128, 171), (1, 5)])
+@pytest.mark.parametrize(("height", "width"), [(6, 9), (50, 50), (301, 402)])
+def test_enlarging_is_that_of_pillow(h: int, w: int, height: int, width: int) -> None:
+    """`Image.resize` in mode F, of a photo whose outermost samples go on beyond its ends."""
+    planes = np.random.default_rng(0).normal(size=(4, h, w)).astype(np.float32)
+    margin = 2 * max(h, w)
+    columns = enlarge_columns(planes, width, 0, width)
+    ours = enlarge_rows(columns, height, 0, height).transpose(1, 0, 2)
+    for plane, enlarged in zip(planes, ours, strict=True):
+        expected = Image.fromarray(np.pad(plane, margin, mode="edge")).resize(
+            (width, height),
+            Image.Resampling.BICUBIC,
+            box=(margin, margin, margin + w, margin + h),
+        )
+        np.testing.assert_allclose(enlarged, np.asarray(expected), atol=2e-4)
 
 
 def enlarge(field, height: int, width: int):  # type: ignore[no-untyped-def]
@@ -72,8 +76,6 @@ def test_colours_do_not_bleed_over_an_outline() -> None:
     field = fit_chroma(small_L, np.stack([small_a, small_a]), height=height, width=width)
     planes = enlarge(field, height, width)
     error = np.abs(planes[0] * L + planes[1] - a)
-    from PIL import Image
-
     plain = np.asarray(Image.fromarray(small_a).resize((width, height), Image.Resampling.BICUBIC))
     plain_error = np.abs(plain - a)
     assert error.mean() < 0.25 * plain_error.mean()

@@ -10,47 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from data_pipeline.errors import InputError
-from models.bundle.store import Bundle
 from models.colorize import paths
 from models.colorize.paths import PhotoResult, colorize_paths, printable
 from models.colorize.pipeline import colorize
-from models.networks.generator import Generator
-
-
-def bundle() -> Bundle:
-    torch.manual_seed(0)
-    generator = Generator(4).train()
-    with torch.no_grad():
-        generator(torch.randn(8, 1, 32, 32))
-        generator.out[0].weight.mul_(3)
-    return Bundle(generator=generator.eval(), config={"image_size": 32})
-
-
-BUNDLE = bundle()
-
-
-def save_photo(path: Path | bytes, seed: int = 0, size: tuple[int, int] = (50, 36)) -> None:
-    rng = np.random.default_rng(seed)
-    pixels = np.asarray(Image.fromarray(rng.integers(0, 256, (6, 8)).astype(np.uint8)).resize(size))
-    Path(os.fsdecode(path)).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:  # noqa: PTH123 - a name of bytes
-        Image.fromarray(pixels).save(file, "PNG")
-
-
-def tree(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in tree(folder)}
-
-
-def by_name(results: list[PhotoResult]) -> dict[str, PhotoResult]:
-    return {result.source.name: result for result in results}
+from tests.models.photo_folders import BUNDLE, by_name, contents, save_photo, tree
 
 
 def test_folders_are_mirrored_and_other_files_left_alone(tmp_path: Path) -> None:
@@ -148,13 +113,6 @@ def test_a_bad_file_costs_one_line_and_the_others_are_done(tmp_path: Path) -> No
     assert reasons["pipe.jpg"] == "not a file"
 
 
-def test_missing_file_and_pipe_as_arguments(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    results = colorize_paths([tmp_path / "none.jpg", tmp_path / "pipe"], tmp_path / "out", BUNDLE)
-    assert [result.failed for result in results] == [True, True]
-    assert not (tmp_path / "out").exists()
-
-
 def png_of(width: int, height: int, rows: bytes) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         checked = kind + body
@@ -182,99 +140,6 @@ def test_bombs_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
     assert "more than 100 megapixels" in str(results["wide.png"].reason)
     assert "more than 100 megapixels" in str(results["long.png"].reason)
     assert "scans" in str(results["scans.jpg"].reason)
-
-
-def test_links_in_a_loop_end(tmp_path: Path) -> None:
-    photos = tmp_path / "top" / "in"
-    save_photo(photos / "a" / "1.png")
-    save_photo(tmp_path / "top" / "outside.png")
-    (photos / "a" / "up").symlink_to(photos)
-    (photos / "a" / "further_up").symlink_to(tmp_path)
-    (photos / "b").symlink_to(photos / "a")
-    results = colorize_paths([photos], tmp_path / "out", BUNDLE)
-    assert tree(tmp_path / "out") == ["a/1.png"]
-    assert not any(result.failed for result in results)
-    links = [result for result in results if result.harmless]
-    assert len(links) == 3
-    assert all("link" in str(result.reason) for result in links)
-
-
-def test_out_inside_the_photos_is_not_colorized_again(tmp_path: Path) -> None:
-    save_photo(tmp_path / "in" / "1.png")
-    for _ in range(2):
-        results = colorize_paths([tmp_path / "in"], tmp_path / "in" / "out", BUNDLE, force=True)
-        assert len(results) == 1
-    assert tree(tmp_path / "in") == ["1.png", "out/1.png"]
-
-
-def test_inputs_are_never_overwritten(tmp_path: Path) -> None:
-    photos = tmp_path / "in"
-    save_photo(photos / "1.png")
-    save_photo(photos / "sub" / "2.png")
-    before = contents(photos)
-    (tmp_path / "alias").symlink_to(photos)
-    for out in (photos, tmp_path / "alias", photos / "sub" / ".."):
-        with pytest.raises(InputError, match="--out"):
-            colorize_paths([photos], out, BUNDLE, force=True)
-    # a file into its own folder
-    (result,) = colorize_paths([photos / "1.png"], photos, BUNDLE, force=True)
-    assert "would replace a photo" in str(result.reason)
-    # a folder of out that is a link into the photos
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "sub").symlink_to(photos / "sub")
-    results = by_name(colorize_paths([photos], tmp_path / "out", BUNDLE, force=True))
-    assert results["1.png"].out is not None
-    assert "would replace a photo" in str(results["2.png"].reason)
-    # a file of out that is a link to a photo
-    (tmp_path / "out2").mkdir()
-    (tmp_path / "out2" / "1.png").symlink_to(photos / "1.png")
-    (tmp_path / "out2" / "sub").mkdir()
-    os.link(photos / "sub" / "2.png", tmp_path / "out2" / "sub" / "2.png")
-    results = by_name(colorize_paths([photos], tmp_path / "out2", BUNDLE, force=True))
-    assert all("would replace a photo" in str(result.reason) for result in results.values())
-    assert contents(photos) == before
-
-
-def test_existing_copies_are_kept_without_force(tmp_path: Path) -> None:
-    save_photo(tmp_path / "in" / "1.png")
-    save_photo(tmp_path / "in" / "2.png")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "1.png").write_text("mine")
-    results = by_name(colorize_paths([tmp_path / "in"], tmp_path / "out", BUNDLE))
-    assert "--force" in str(results["1.png"].reason)
-    assert results["2.png"].out is not None
-    assert (tmp_path / "out" / "1.png").read_text() == "mine"
-    results = by_name(colorize_paths([tmp_path / "in"], tmp_path / "out", BUNDLE, force=True))
-    assert not any(result.failed for result in results.values())
-    assert (tmp_path / "out" / "1.png").read_bytes()[:4] == b"\x89PNG"
-
-
-def test_two_photos_never_make_one_copy(tmp_path: Path) -> None:
-    photos = tmp_path / "in"
-    save_photo(photos / "1.png")
-    with Image.open(photos / "1.png") as image:
-        image.save(photos / "1.jpg")
-    results = colorize_paths([photos], tmp_path / "out", BUNDLE, output_format="webp")
-    assert [result.failed for result in results] == [False, True]
-    assert "same name" in str(results[1].reason)
-    twice = colorize_paths([photos / "1.png", photos / "1.png"], tmp_path / "out2", BUNDLE)
-    assert [result.out is not None for result in twice] == [True, True]
-
-
-@pytest.mark.parametrize("kind", ["file", "format", "strength"])
-def test_bad_options_are_refused_before_anything_is_written(tmp_path: Path, kind: str) -> None:
-    save_photo(tmp_path / "1.png")
-    (tmp_path / "file").touch()
-    before = contents(tmp_path)
-    with pytest.raises(InputError):
-        colorize_paths(
-            [tmp_path / "1.png"],
-            tmp_path / ("file" if kind == "file" else "out"),
-            BUNDLE,
-            output_format="xcf" if kind == "format" else None,
-            strength=-1 if kind == "strength" else 1,
-        )
-    assert contents(tmp_path) == before
 
 
 def test_out_that_cannot_be_written_is_a_reason(tmp_path: Path) -> None:

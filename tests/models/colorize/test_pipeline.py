@@ -10,10 +10,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 from data_pipeline.errors import InputError
-from models.colorize.pipeline import colorize, colorize_counting
+from models.bundle.store import Bundle
+from models.colorize.opened_photo import Photo
+from models.colorize.pipeline import colorize, colorize_photo
 from models.networks.generator import Generator
 from tests.models.recoloured import FixedChroma
 
@@ -51,13 +54,23 @@ def grey_codes(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     return np.asarray(lab2rgb(lab)[..., 1] * 255)
 
 
+def coloured(
+    grey: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], generator: Generator
+) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.uint16], int]:
+    """Colours of a grey photo, and how many of them lay outside sRGB."""
+    pixels = Image.fromarray(grey) if grey.dtype == np.uint8 else grey.astype(np.uint16)
+    bundle = Bundle(generator=generator, config={"image_size": S})
+    result = colorize_photo(Photo(pixels, "PNG"), bundle)
+    return np.asarray(result.pixels), result.n_reduced
+
+
 @pytest.mark.parametrize("channels", [0, 3])
 @pytest.mark.parametrize("gain", [1.0, 3.0, 10.0])
 def test_lightness_is_kept_within_one_level(channels: int, gain: float) -> None:
     grey = photo(180, 260, channels=channels)
-    result = colorize_counting(grey, network(gain=gain), image_size=S, strength=2.0)
-    assert np.ptp(result.rgb, axis=2).max() > 20
-    assert np.abs(grey_codes(result.rgb) - grey_codes(grey)).max() <= 1.0
+    rgb = colorize(grey, network(gain=gain), image_size=S, strength=2.0)
+    assert np.ptp(rgb, axis=2).max() > 20
+    assert np.abs(grey_codes(rgb) - grey_codes(grey)).max() <= 1.0
 
 
 @pytest.mark.parametrize(("a", "b"), [(12.0, -20.0), (-15.0, 18.0), (0.0, 0.0), (30.0, 30.0)])
@@ -65,18 +78,18 @@ def test_lightness_is_kept_within_one_level(channels: int, gain: float) -> None:
 def test_parity_with_the_exact_conversion(a: float, b: float, dtype: type) -> None:
     codes = np.tile(np.arange(256, dtype=np.uint8), (3, 1))
     grey = codes if dtype == np.uint8 else (codes.astype(np.uint16) * 257)
-    result = colorize_counting(grey, FixedChroma(a, b), image_size=S)
-    assert result.rgb.dtype == dtype
+    rgb, n_reduced = coloured(grey, FixedChroma(a, b))
+    assert rgb.dtype == dtype
     lab = rgb2lab(np.repeat(codes[..., None], 3, axis=2))
     lab[..., 1:] = a, b
     most = np.iinfo(dtype).max
     linear = exact_linear_rgb(lab)
     inside = (linear.min(axis=2) >= 0) & (linear.max(axis=2) <= 1)
-    assert result.n_reduced == pytest.approx((~inside).sum(), abs=6)
-    difference = np.abs(result.rgb - lab2rgb(lab) * most)[inside].max()
+    assert n_reduced == pytest.approx((~inside).sum(), abs=6)
+    difference = np.abs(rgb - lab2rgb(lab) * most)[inside].max()
     # half a code, and half of one of the 20 steps of light that the darkest code has
     assert difference <= (0.525 if dtype == np.uint8 else 8)
-    again = rgb2lab(result.rgb / most)
+    again = rgb2lab(rgb / most)
     hue = np.arctan2(again[..., 2], again[..., 1])
     colourful = np.hypot(again[..., 1], again[..., 2]) > 8
     if a or b:
@@ -93,11 +106,11 @@ def exact_linear_rgb(lab: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def test_colours_outside_srgb_lose_only_chroma() -> None:
     grey = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
-    result = colorize_counting(grey, FixedChroma(40.0, -100.0), image_size=S)
-    assert result.n_reduced > 900
-    assert np.abs(grey_codes(result.rgb) - grey).max() <= 1.0
+    rgb, n_reduced = coloured(grey, FixedChroma(40.0, -100.0))
+    assert n_reduced > 900
+    assert np.abs(grey_codes(rgb) - grey).max() <= 1.0
     # a colour on the edge of sRGB has a channel at an end of its range
-    at_edge = (result.rgb.min(axis=2) <= 1) | (result.rgb.max(axis=2) >= 254)
+    at_edge = (rgb.min(axis=2) <= 1) | (rgb.max(axis=2) >= 254)
     assert at_edge.mean() > 0.98
 
 
@@ -168,6 +181,15 @@ def test_rows_that_share_the_field_leave_no_trace(
     assert (shared != alone).any()  # that is, rows were shared
     assert np.abs(shared.astype(int) - alone).max() <= 3
     assert np.abs(shared.astype(int) - alone).mean() < 0.2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [0, 3])
+def test_the_array_that_is_given_stays_as_it_was(dtype: type, channels: int) -> None:
+    given = photo(60, 90, channels=channels).astype(dtype)
+    before = given.copy()
+    colorize(given, network(), image_size=S)
+    np.testing.assert_array_equal(given, before)
 
 
 def test_same_photo_same_result() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.metrics.accumulate import METRIC_NAMES
+from models.metrics.names import METRICS
 from models.metrics.validation import grey_baseline, validate
 from models.networks.generator import Generator
 
@@ -39,7 +39,7 @@ def test_every_batch_is_seen_once_in_eval_mode_without_gradients() -> None:
     painter = Painter(batches())
     scores = validate(painter, iter(batches()), device=CPU)
     assert painter.calls == [(False, True)] * 3
-    assert tuple(scores) == METRIC_NAMES
+    assert tuple(scores) == METRICS
     assert scores["grey_skill"] == 1
 
 

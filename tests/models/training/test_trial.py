@@ -15,7 +15,7 @@ from data_pipeline.batches import load_batch
 from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.split import split_by_content
-from models.metrics.accumulate import METRIC_NAMES
+from models.metrics.names import METRICS
 from models.metrics.objective import Objective
 from models.metrics.validation import validate
 from models.networks.generator import Generator
@@ -42,7 +42,7 @@ def test_reports_say_what_the_trial_learnt(
     assert [report["done"] for report in reports] == [False, False, True]
     objective = Objective()
     for report in reports:
-        assert list(report["metrics"]) == list(METRIC_NAMES)
+        assert list(report["metrics"]) == list(METRICS)
         assert report["feasible"] == objective.feasible(report["metrics"])
         assert report["windows"][-1]["step"] == report["step"]
         assert report["windows"][-1]["epoch"] == report["epoch"]
@@ -105,7 +105,7 @@ def best_generator(folder: Path) -> Generator:
 
 def scripted(**changes: float) -> dict[str, float]:
     """Metrics of an epoch; feasible with an objective of 10 unless told otherwise."""
-    return {**dict.fromkeys(METRIC_NAMES, 1.0), "ab_swd": 10.0, **changes}
+    return {**dict.fromkeys(METRICS, 1.0), "ab_swd": 10.0, **changes}
 
 
 GREY = {"grey_skill": -0.1}

@@ -13,12 +13,10 @@ from search.cli import interrupts
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    interrupts.install()
-    yield
-    interrupts.install()
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with interrupts.installed():
+        yield
+    with interrupts.installed():  # forgets what was asked for
+        pass
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

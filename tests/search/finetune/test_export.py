@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 
 from models.bundle.store import load_bundle
 from models.training.settings import TrainingSettings
@@ -28,6 +29,37 @@ def test_the_card_has_all_that_a_training_is_made_of(run: Path, tmp_path: Path) 
     assert {field.name for field in fields(TrainingSettings)} <= names
     assert "| lr_decay_every_epochs | 10 |" in section
     assert "| precision | float32 |" in section
+
+
+def test_where_photos_lay_on_this_machine_is_not_published(
+    run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    private = tmp_path / "private"
+    shutil.copytree(run, private)
+    data = json.loads((private / "data.json").read_text())
+    (private / "data.json").write_text(json.dumps({**data, "source": "/home/anna/Photos 2019"}))
+
+    def export(name: str, *options: str) -> tuple[str, str]:
+        out = tmp_path / name
+        assert main(["export", str(private), "--out", str(out), *options]) == 0
+        card, config = ((out / file).read_text() for file in ("README.md", "config.json"))
+        assert "home" not in card + config
+        return card, json.loads(config)["data"]["source"]
+
+    card, source = export("unnamed")
+    assert source == "a private folder"
+    assert "| source | a private folder |" in card
+    assert "name: a private folder" in card
+    card, source = export("named", "--data-name", "Anna's valley: 1950-60")
+    assert source == "Anna's valley: 1950-60"
+    front = yaml.safe_load(card.split("---")[1])
+    dataset = front["model-index"][0]["results"][0]["dataset"]
+    assert dataset["name"] == "Anna's valley: 1950-60"
+    assert main(["export", str(private), "--out", str(tmp_path / "x"), "--data-name", " "]) == 2
+    assert "--data-name" in error_of(capfd)
+    assert not (tmp_path / "x").exists()
+    assert main(["export", str(run), "--out", str(tmp_path / "public")]) == 0
+    assert load_bundle(tmp_path / "public").config["data"]["source"] == "synthetic:40"
 
 
 def test_a_failed_trial_is_not_exported(

@@ -19,7 +19,7 @@ from search.run import ledger as ledger_module
 from search.run import trial_files
 from search.run.directory import read_rows
 from search.run.photos import SearchPhotos
-from search.study.creation import enqueue_points
+from search.study.creation import enqueue_point
 from search.tune.driver import AllTrialsFailedError, run_search
 from tests.search.ledgers import (
     EPOCHS,
@@ -141,8 +141,10 @@ def test_a_time_budget_ends_open_trials_as_pruned(tmp_path: Path) -> None:
     assert second is not None
     ledger.report(first.trial_id, make_report(1))
     ledger.stop_all("stopped by the time budget of 10 s")
-    assert ledger.finish(first.trial_id).state == "pruned"
-    assert ledger.finish(second.trial_id).state == "failed"
+    assert ledger.ask() is None
+    # One had not come to the end of an epoch.
+    assert [ended.state for ended in ledger.finish_all()] == ["pruned", "pruned"]
+    assert [ended.value for ended in ledger.ended.values()] == [5.0, None]
     assert all(trial.state.is_finished() for trial in ledger.study.trials)
 
 
@@ -173,18 +175,36 @@ def test_the_time_for_the_search_leaves_the_finalists_theirs(tmp_path: Path) -> 
     assert not ledger.waits
 
 
-def test_points_that_a_kill_kept_out_of_line_are_asked_after_resuming(tmp_path: Path) -> None:
+def test_points_are_asked_first_and_one_at_a_time(tmp_path: Path) -> None:
     points = ({"generator_complexity": 16}, {"generator_complexity": 24})
-    config = make_config(points=points)
-    study = open_ledger(tmp_path, config).study
-    study.enqueue_trial({"generator_complexity": 16})
-    for _ in range(2):
-        enqueue_points(study, config)
+    config = make_config(points=(*points, points[0]))
+    ledger = open_ledger(tmp_path, config)
+    first = ledger.ask()
+    # Nothing waits in the study: a search that ends here leaves no trial behind.
+    assert [trial.state for trial in ledger.study.trials] == [TrialState.RUNNING]
+    # Killed between the two steps of asking for the second one.
+    enqueue_point(ledger.study)
+    ledger = open_ledger(tmp_path, config)
+    asked = [ledger.ask() for _ in range(3)]
+    assert first is not None
+    assert asked[0] is not None
+    assert asked[0].trial_id == first.trial_id
+    assert [each.settings.generator_complexity for each in asked[:2] if each] == [16, 24]
+    assert asked[2] is not None
+    assert "fixed_params" not in ledger.study.trials[2].system_attrs
+
+
+def test_points_that_an_earlier_version_enqueued_are_asked_once(tmp_path: Path) -> None:
+    config = make_config(points=({"generator_complexity": 16}, {"generator_complexity": 24}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("search.study.creation._points", lambda _: [])
+        study = open_ledger(tmp_path, config).study
+    for point in config.points:
+        study.enqueue_trial(point)
     ledger = open_ledger(tmp_path, config)
     asked = [ledger.ask() for _ in range(3)]
     assert [each.settings.generator_complexity for each in asked[:2] if each] == [16, 24]
-    enqueue_points(ledger.study, config)
-    assert not ledger.study.get_trials(states=(TrialState.WAITING,))
+    assert len(ledger.study.trials) == 3
 
 
 def test_a_repeated_report_is_recorded_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.stored_run.run import open_run
-from models.metrics.objective import METRICS
+from models.metrics.names import METRICS
 from search.config import EarlyStopping
 from search.run import ended_trials, trial_rows
 from search.run import ledger as ledger_module

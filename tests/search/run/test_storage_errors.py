@@ -28,9 +28,11 @@ from search.run.ledger import Ledger
 from search.run.photos import prepare_photos, reopen_photos
 from search.run.storage_errors import describe, halts
 from search.study.creation import open_study
-from search.tune.cluster import own_versions
+from search.tune.cluster.compatibility import own_versions
+from search.tune.file_server import FileServerAddress
 from search.tune.searcher import LedgerSearcher, LedgerStopper, TuneBridge
 from search.tune.trainable import ColorizerTrainable
+from search.tune.trial_directory import RunFiles
 from tests.search.driving import PATIENCE_SEC, SEARCH, check, ended, finish, start, wait_for_rows
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -166,9 +168,8 @@ def test_a_lost_cache_halts_and_a_broken_trial_only_fails(tmp_path: Path) -> Non
     config = {
         "job": {
             "threads": 1,
-            "caches": {"128": str(tmp_path / "absent")},
             "validation_fraction": 0.1,
-            "trials_folder": str(tmp_path),
+            "files": RunFiles(trials=str(tmp_path), caches={128: str(tmp_path / "absent")}),
         },
         "trial": {"trial_id": "0000", "settings": {}, "reported_epoch": 0},
     }
@@ -183,11 +184,15 @@ def test_a_lost_cache_halts_and_a_broken_trial_only_fails(tmp_path: Path) -> Non
 
 
 def test_a_machine_of_other_versions_halts_instead_of_using_up_the_trials(tmp_path: Path) -> None:
-    keeper = {"name": "x", "node": "y", "versions": {**own_versions(), "torch": "2.9.1"}}
+    versions = {**own_versions(), "torch": "2.9.1"}
+    server = FileServerAddress(name="x", node="y", versions=versions)
     trainable = ColorizerTrainable.__new__(ColorizerTrainable)
     trainable.setup(
         {
-            "job": {"threads": 1, "trials_folder": str(tmp_path), "keeper": keeper},
+            "job": {
+                "threads": 1,
+                "files": RunFiles(trials=str(tmp_path), caches={}, server=server),
+            },
             "trial": {"trial_id": "0000", "settings": {}, "reported_epoch": 0},
         }
     )
@@ -213,7 +218,8 @@ def test_a_trial_that_breaks_down_fails_with_its_reason_and_leaves_the_actor_fre
 
     monkeypatch.setattr(ColorizerTrainable, "_open_trial", breaks_down)
     trainable = ColorizerTrainable.__new__(ColorizerTrainable)
-    trainable.setup({"job": {"trials_folder": str(tmp_path)}, "trial": {"trial_id": "0000"}})
+    files = RunFiles(trials=str(tmp_path), caches={})
+    trainable.setup({"job": {"files": files}, "trial": {"trial_id": "0000"}})
     result = trainable.step()
     assert result["done"]
     assert result["report"]["failed"].startswith(reason)

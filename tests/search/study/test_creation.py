@@ -10,7 +10,7 @@ import pytest
 
 from search.config import EarlyStopping, SearchConfig
 from search.run.directory import RunFolder
-from search.study.creation import enqueue_points, known_points, open_study
+from search.study.creation import known_points, open_study
 from tests.search.ledgers import EPOCHS, make_report, open_ledger
 
 
@@ -74,7 +74,6 @@ def _history(
         early_stopping=EarlyStopping(grace_epochs=1),
     )
     ledger = open_ledger(folder, config)
-    enqueue_points(ledger.study, config)
     history = []
     for number in range(config.trials):
         if number == reopen_after:

@@ -24,9 +24,9 @@ class Cluster:
     have at least a cache, a TMPDIR and a working directory of their own.
     """
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.home = place / "home"
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.home = base / "home"
         self.home.mkdir()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
@@ -67,7 +67,7 @@ class Cluster:
         return name
 
     def _start(self, name: str, arguments: str, prefix: list[str]) -> None:
-        folder = self.place / name
+        folder = self.base / name
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         output = folder / "output.txt"
         with output.open("w") as file:

@@ -13,7 +13,7 @@ import ray
 from rich.console import Console
 
 from search.cli.progress import Progress
-from search.tune import driver
+from search.tune.ray_session import ray_session
 from search.tune.trainable import ColorizerTrainable
 
 # As PyTorch says it (aten/src/ATen/mps/MPSFallback.mm).
@@ -29,7 +29,9 @@ def test_workers_of_a_local_search_inherit_the_setting(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "environ", {})
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda *_, **__: seen.update(os.environ))
-    driver.start_ray(None, "mps")
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with ray_session(None, "mps"):
+        pass
     assert seen["PYTORCH_ENABLE_MPS_FALLBACK"] == "1"
 
 

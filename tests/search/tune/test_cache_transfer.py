@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -13,10 +14,10 @@ from data_pipeline.cache.build import build_cache
 from data_pipeline.cache.reader import PIXELS, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.sources.by_name import open_source
-from search.tune import cache_transfer, file_server
+from search.tune import cache_transfer
 from search.tune.cache_transfer import Manifest, bring_cache, describe_cache, read_chunk
-from search.tune.file_server import FILES, FileServer, Halt
-from search.tune.trial_directory import RemoteTrialDirectory, TrialDirectory
+from search.tune.file_server import FILES, FileServer, FileServerAddress, Halt, ServedCache
+from search.tune.trial_directory import RemoteTrialDirectory, RunFiles, TrialDirectory
 
 CHUNK = 10_000
 
@@ -122,7 +123,9 @@ def test_a_full_disk_leaves_nothing_half(
 def server(source: Path, tmp_path: Path) -> FileServer:
     (tmp_path / "trials" / "0000").mkdir(parents=True)
     manifest = describe_cache(source)
-    return FileServer(str(tmp_path / "trials"), {32: (str(source), manifest)})
+    return FileServer(
+        str(tmp_path / "trials"), {32: ServedCache(path=str(source), manifest=manifest)}
+    )
 
 
 def test_a_cache_that_changes_under_a_search_halts_it(server: FileServer, source: Path) -> None:
@@ -189,7 +192,7 @@ def test_a_full_disk_of_the_driver_halts(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(file_server.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     answer = server.write("0000", "a", "checkpoint.pt", b"new")
     assert isinstance(answer, Halt)
     assert "the disk of the run folder is full" in answer.reason
@@ -199,10 +202,12 @@ def test_a_full_disk_of_the_driver_halts(
 
 def test_a_full_disk_of_another_machine_ends_the_trial_only(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
-    job = {"trials_folder": str(tmp_path), "server": {"name": "x", "node": "y"}}
-    place = RemoteTrialDirectory(job, "0000")
-    report = place.report_on(full)
-    place.close()
-    assert not place.folder.exists()
-    assert "TMPDIR" in report["failed"]
-    assert "halt" in TrialDirectory(job, "0000").report_on(full)
+    server = FileServerAddress(name="x", node="y", versions={})
+    files = RunFiles(trials=str(tmp_path), caches={}, server=server)
+    directory = RemoteTrialDirectory(files, "0000")
+    failure = directory.explain(full)
+    directory.close()
+    assert not directory.folder.exists()
+    assert "TMPDIR" in failure.reason
+    assert not failure.halts
+    assert TrialDirectory(files, "0000").explain(full).halts

@@ -21,8 +21,11 @@ import pytest
 from data_pipeline.errors import InputError
 from search.config import SearchConfig
 from search.run.directory import read_json
-from search.tune import cluster
+from search.tune.cluster import address, compatibility, packed_code
+from search.tune.cluster.compatibility import check_device, check_versions, own_versions
+from search.tune.cluster.packed_code import make_runtime_env, pack_code
 from search.tune.resources import plan_slots
+from search.tune.worker_imports import PACKAGES
 
 ROOT = Path(__file__).parents[3]
 SEARCH = "search --images synthetic:60 --image-size 32 --batch-size 8 --trials 2 --max-epochs 1"
@@ -100,7 +103,7 @@ def test_a_stale_address_of_the_environment_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_CONNECT_SEC", 0.3)
+    monkeypatch.setattr(address, "CONNECT_SEC", 0.3)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -115,7 +118,7 @@ def test_a_black_hole_is_given_up() -> None:
             waiting[-1].connect_ex(("127.0.0.1", port))
         try:
             with pytest.raises(InputError, match=r"nobody does \(timed out"):
-                cluster.check_answer("127.0.0.1", port)
+                address.check_answer("127.0.0.1", port)
         finally:
             for connection in waiting:
                 connection.close()
@@ -124,7 +127,7 @@ def test_a_black_hole_is_given_up() -> None:
 @pytest.mark.usefixtures("impatient")
 def test_a_silent_port_is_given_up() -> None:
     with _listener(None) as port, pytest.raises(InputError, match=r"nobody does \(timed out"):
-        cluster.check_answer("127.0.0.1", port)
+        address.check_answer("127.0.0.1", port)
 
 
 def test_nobody_is_waited_for_longer_than_20_s(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +157,7 @@ def test_nobody_is_waited_for_longer_than_20_s(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(socket, "socket", Silent)
     monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
     with pytest.raises(InputError, match=r"nobody does \(timed out"):
-        cluster.check_answer("head", 6379)
+        address.check_answer("head", 6379)
     assert len(waited) == 4
     assert sum(seconds or float("inf") for seconds in waited) <= 20.0
 
@@ -162,24 +165,24 @@ def test_nobody_is_waited_for_longer_than_20_s(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"no"])
 def test_a_port_of_something_else_is_refused(answer: bytes) -> None:
     with _listener(answer) as port, pytest.raises(InputError, match=r"is not Ray.*6379"):
-        cluster.check_answer("127.0.0.1", port)
+        address.check_answer("127.0.0.1", port)
 
 
-@pytest.mark.parametrize("address", ["somewhere", "host:", "host:0", "host:70000", "", "a b:1"])
-def test_an_address_that_is_none_is_refused(address: str) -> None:
+@pytest.mark.parametrize("text", ["somewhere", "host:", "host:0", "host:70000", "", "a b:1"])
+def test_an_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="auto or HOST:PORT"):
-        cluster.find(address)
+        address.find(text)
 
 
 def test_addresses_are_taken_apart() -> None:
-    assert cluster.find("192.168.1.10:6379") == ("192.168.1.10", 6379)
-    assert cluster.find("[fe80::1]:6379") == ("fe80::1", 6379)
+    assert address.find("192.168.1.10:6379") == ("192.168.1.10", 6379)
+    assert address.find("[fe80::1]:6379") == ("fe80::1", 6379)
 
 
-@pytest.mark.parametrize("address", ["ray://head:10001", "http://head:8265"])
-def test_the_client_port_is_refused_with_the_way_out(address: str) -> None:
+@pytest.mark.parametrize("text", ["ray://head:10001", "http://head:8265"])
+def test_the_client_port_is_refused_with_the_way_out(text: str) -> None:
     with pytest.raises(InputError, match=r"--address auto on a machine .* ray job submit --work"):
-        cluster.find(address)
+        address.find(text)
 
 
 def test_only_the_packages_travel(tmp_path: Path) -> None:
@@ -189,6 +192,7 @@ def test_only_the_packages_travel(tmp_path: Path) -> None:
         "models/networks/blocks.py",
         "data_pipeline/lab.py",
         "analysis/page/page.css",
+        "chromatune/py.typed",
     ]
     left = [
         ".git/config",
@@ -205,7 +209,7 @@ def test_only_the_packages_travel(tmp_path: Path) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
-    cluster.pack_code(tmp_path / "packed", root)
+    pack_code(tmp_path / "packed", root)
     packed = tmp_path / "packed"
     assert sorted(str(p.relative_to(packed)) for p in packed.rglob("*") if p.is_file()) == sorted(
         kept
@@ -213,7 +217,7 @@ def test_only_the_packages_travel(tmp_path: Path) -> None:
 
 
 def test_the_packages_that_travel_are_those_that_are_installed(tmp_path: Path) -> None:
-    cluster.pack_code(tmp_path)
+    pack_code(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", "import search.cli.main, search; print(search.__file__)"],
         cwd=tmp_path,
@@ -227,12 +231,12 @@ def test_the_packages_that_travel_are_those_that_are_installed(tmp_path: Path) -
 
 def test_large_code_stays_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "checkout"
-    for package in cluster.PACKAGES:
+    for package in PACKAGES:
         (root / package).mkdir(parents=True)
     (root / "models" / "weights.pt").write_bytes(bytes(3_000_000))
-    monkeypatch.setattr(cluster, "MAX_CODE_BYTES", 2_000_000)
+    monkeypatch.setattr(packed_code, "MAX_CODE_BYTES", 2_000_000)
     with pytest.raises(InputError, match=r"at most 2 MB, but .* have 3 MB"):
-        cluster.pack_code(tmp_path / "packed", root)
+        pack_code(tmp_path / "packed", root)
 
 
 def test_nothing_that_a_job_has_set_is_set_again(
@@ -242,21 +246,27 @@ def test_nothing_that_a_job_has_set_is_set_again(
         "RAY_JOB_CONFIG_JSON_ENV_VAR",
         '{"runtime_env": {"working_dir": "gcs://code.zip", "env_vars": {"A": "1"}}}',
     )
-    found = cluster.make_runtime_env({"A": "2", "B": "3"}, tmp_path / "code")
-    assert found == {"env_vars": {"B": "3"}}
-    assert not (tmp_path / "code").exists()
+    found = make_runtime_env({"A": "2", "B": "3"}, tmp_path / "code")
+    modules = [str(tmp_path / "code" / package) for package in PACKAGES]
+    assert found == {"env_vars": {"B": "3"}, "py_modules": modules}
+    monkeypatch.setenv(
+        "RAY_JOB_CONFIG_JSON_ENV_VAR",
+        '{"runtime_env": {"working_dir": "gcs://code.zip", "py_modules": ["gcs://more.zip"]}}',
+    )
+    assert make_runtime_env({}, tmp_path / "none") == {"env_vars": {}}
+    assert not (tmp_path / "none").exists()
 
 
 def test_versions_that_differ_are_refused() -> None:
     ours = {"python": "3.11.7", "torch": "2.15.0", "chromatune": "0.1.0"}
-    cluster.check_versions(ours, {"10.0.0.1": dict(ours), "10.0.0.2": {**ours, "chromatune": None}})
+    check_versions(ours, {"10.0.0.1": dict(ours), "10.0.0.2": {**ours, "chromatune": None}})
     for wrong, words in [
         ({"torch": "2.14.1"}, r"10\.0\.0\.2 has torch 2\.14\.1 \(here 2\.15\.0\)"),
         ({"torch": None}, "torch not at all"),
         ({"chromatune": "0.2.0"}, "chromatune 0.2.0"),
     ]:
         with pytest.raises(InputError, match=words):
-            cluster.check_versions(ours, {"10.0.0.1": ours, "10.0.0.2": {**ours, **wrong}})
+            check_versions(ours, {"10.0.0.1": ours, "10.0.0.2": {**ours, **wrong}})
 
 
 def test_packages_of_a_trial_are_compared_by_release(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,21 +275,21 @@ def test_packages_of_a_trial_are_compared_by_release(monkeypatch: pytest.MonkeyP
     def version(name: str) -> str:
         if name in installed:
             return installed[name]
-        raise cluster.PackageNotFoundError(name)
+        raise compatibility.PackageNotFoundError(name)
 
-    monkeypatch.setattr(cluster, "version", version)
-    ours = cluster.own_versions()
+    monkeypatch.setattr(compatibility, "version", version)
+    ours = own_versions()
     assert (ours["torch"], ours["pyarrow"]) == ("2.15.0", None)
     installed["numpy"] = "2.4.1"
-    cluster.check_versions(ours, {"10.0.0.2": cluster.own_versions()})
+    check_versions(ours, {"10.0.0.2": own_versions()})
     installed["numpy"] = "2.3.6"
     with pytest.raises(InputError, match=r"10\.0\.0\.2 has numpy 2\.3 \(here 2\.4\)"):
-        cluster.check_versions(ours, {"10.0.0.2": cluster.own_versions()})
+        check_versions(ours, {"10.0.0.2": own_versions()})
 
 
 def test_gpus_of_another_kind_are_refused() -> None:
     nvidia, apple = ["cuda", "cpu"], ["mps", "cpu"]
-    cluster.check_device("cuda", {"10.0.0.1": nvidia, "10.0.0.2": nvidia}, machines=3)
+    check_device("cuda", {"10.0.0.1": nvidia, "10.0.0.2": nvidia}, machines=3)
     for found, words in [
         ({}, "none of its 3 machines has a GPU"),
         ({"10.0.0.1": apple}, r"'cuda' where 10\.0\.0\.1 has mps, cpu; use --device auto"),
@@ -289,7 +299,7 @@ def test_gpus_of_another_kind_are_refused() -> None:
         ({"10.0.0.1": ["cpu"]}, r"where 10\.0\.0\.1 has cpu;"),
     ]:
         with pytest.raises(InputError, match=words):
-            cluster.check_device("cuda", found, machines=3)
+            check_device("cuda", found, machines=3)
 
 
 def test_a_trial_fits_on_one_machine() -> None:
@@ -367,8 +377,8 @@ def test_a_search_runs_on_the_cluster_with_the_code_of_its_driver(
 ) -> None:
     # The machines have another chromatune installed, or none: this one says who it is.
     code = tmp_path / "code"
-    cluster.pack_code(code)
-    trainable = code / "search" / "trainable.py"
+    pack_code(code)
+    trainable = code / "search" / "tune" / "trainable.py"
     said = tmp_path / "said.txt"
     text = trainable.read_text()
     assert text.count("\nimport torch\n") == 1
@@ -398,6 +408,36 @@ import torch
     assert head.process.poll() is None
 
 
+def test_the_working_directory_of_a_job_hides_none_of_our_packages(
+    head: Head, tmp_path: Path
+) -> None:
+    (tmp_path / "project" / "models").mkdir(parents=True)
+    (tmp_path / "project" / "models" / "__init__.py").write_text("MINE = True\n")
+    (tmp_path / "project" / "mine.py").write_text("MINE = True\n")
+    # As in a job: it has a working directory, to which we add.
+    script = """
+import os, sys
+from pathlib import Path
+import ray
+from search.tune.cluster.packed_code import make_runtime_env
+
+os.environ["RAY_JOB_CONFIG_JSON_ENV_VAR"] = '{"runtime_env": {"working_dir": "gcs://"}}'
+ours = make_runtime_env({}, Path(sys.argv[2]))
+del os.environ["RAY_JOB_CONFIG_JSON_ENV_VAR"]
+ray.init(sys.argv[1], runtime_env={"working_dir": sys.argv[3], **ours}, log_to_driver=False)
+
+@ray.remote(num_cpus=0)
+def found():
+    import mine, models.networks.generator
+    return hasattr(models, "MINE"), mine.MINE
+
+print(ray.get(found.remote()))
+"""
+    arguments = f"127.0.0.1:{head.port} {tmp_path / 'code'} {tmp_path / 'project'}"
+    done = _script(script, arguments, tmp_path, head)
+    assert done.stdout == "(False, True)\n", done.stderr
+
+
 def test_a_cluster_without_the_asked_device_is_refused(head: Head, tmp_path: Path) -> None:
     done = _command(f"{SEARCH} --device cuda --address 127.0.0.1:{head.port}", tmp_path, head.token)
     error = _refused(done, tmp_path)
@@ -425,11 +465,11 @@ def test_a_cluster_with_other_versions_is_refused(head: Head, tmp_path: Path) ->
     script = """
 import sys
 from search.cli import main as cli
-from search.tune import cluster
-ask = cluster.ask_machines
+from search.tune.cluster import joining
+ask = joining.ask_machines
 def of_last_year():
     return {machine: {**versions, "torch": "2.9.1"} for machine, versions in ask().items()}
-cluster.ask_machines = of_last_year
+joining.ask_machines = of_last_year
 sys.exit(cli.main(sys.argv[1:]))
 """
     done = _script(script, f"{SEARCH} --address 127.0.0.1:{head.port}", tmp_path, head)

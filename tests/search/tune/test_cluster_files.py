@@ -14,7 +14,7 @@ from ray.autoscaler._private.kuberay.autoscaling_config import (
 )
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from search.tune.cluster import PACKAGES
+from search.tune.worker_imports import PACKAGES
 
 ROOT = Path(__file__).parents[3]
 LAUNCHER_FILES = ["cluster.yaml", "clusters/aws.yaml"]

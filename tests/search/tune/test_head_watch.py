@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 
-from search.tune.head_watch import watch_head
+from search.tune.cluster.head_watch import watch_head
 
 
 def test_a_head_that_is_gone_is_told_once() -> None:

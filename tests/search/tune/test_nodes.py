@@ -66,11 +66,11 @@ def _lose_a_node(cluster: Cluster, *, epochs: int, pause_sec: float = 0.0) -> No
         assert row["epochs"] >= epochs_before.get(trial, 0)
     (cache,) = (cluster.home / "cache").glob("64-crop-*")
     for node in (lost, late):
-        (copy,) = (cluster.place / node / "cache").iterdir()
+        (copy,) = (cluster.base / node / "cache").iterdir()
         assert copy.name == cache.name
         assert (copy / PIXELS).read_bytes() == (cache / PIXELS).read_bytes()
     # What the trials worked in is gone with them.
-    assert list((cluster.place / late / "tmp").glob("chromatune-0*")) == []
+    assert list((cluster.base / late / "tmp").glob("chromatune-0*")) == []
 
 
 def _watch_checkpoints(run: Path, process: subprocess.Popen[str]) -> dict[str, list[int]]:

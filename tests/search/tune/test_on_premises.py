@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     if missing := [tool for tool in TOOLS if not shutil.which(tool, path=path)]:
         pytest.skip(f"needs {', '.join(missing)} (apt-get install openssh-server rsync iproute2)")
@@ -88,19 +88,19 @@ def _steps(config: Path) -> list[str]:
     return steps
 
 
-def test_the_launcher_starts_a_cluster_that_searches(place: Path) -> None:
+def test_the_launcher_starts_a_cluster_that_searches(machines: Path) -> None:
     found = importlib.util.find_spec("aiohttp_cors") or (JOBS / "aiohttp_cors").is_dir()
     assert found, "needs what Ray's jobs need: make machines"
-    config = _write_config(place)
-    script = place / "steps.sh"
+    config = _write_config(machines)
+    script = machines / "steps.sh"
     lines = ["set -euo pipefail", f"cd {ROOT}"]
     for step in _steps(config):
         lines += [f"printf '\\n$ %s\\n' {shlex.quote(step)}", step]
     script.write_text("\n".join(lines) + "\n", encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    with (place / "output.txt").open("w") as output:
+    with (machines / "output.txt").open("w") as output:
         done = subprocess.run(
-            [str(ROOT / "tests/search/machines.sh"), str(place), "bash", str(script)],
+            [str(ROOT / "tests/search/tune/machines.sh"), str(machines), "bash", str(script)],
             env={**environment, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -108,16 +108,16 @@ def test_the_launcher_starts_a_cluster_that_searches(place: Path) -> None:
             timeout=PATIENCE_SEC,
             check=False,
         )
-    text = (place / "output.txt").read_text(encoding="utf-8", errors="replace")
+    text = (machines / "output.txt").read_text(encoding="utf-8", errors="replace")
     assert done.returncode == 0, text[-6000:]
     for name in ("first", "second"):
-        run = place / "head" / "home" / "runs" / name
+        run = machines / "head" / "home" / "runs" / name
         assert read_json(run / "run.json")["status"] == "finished"
         states = {row["trial_id"]: row["state"] for row in read_rows(run / "trials.jsonl")}
         assert len(states) == 4
         assert set(states.values()) <= {"complete", "pruned"}, json.dumps(states)
     for machine in ("head", "worker"):
-        logs = list((place / machine / "ray").glob("session_2*/logs/worker-*.out"))
+        logs = list((machines / machine / "ray").glob("session_2*/logs/worker-*.out"))
         assert any("ColorizerTrainable" in log.read_text() for log in logs), machine
         # Each has the photos in its own home.
-        assert list((place / machine / "home/.cache/chromatune").glob("64-crop-*")), machine
+        assert list((machines / machine / "home/.cache/chromatune").glob("64-crop-*")), machine

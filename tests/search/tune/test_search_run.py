@@ -178,9 +178,9 @@ def test_export_and_colorize_keep_size_and_lightness(place: Path) -> None:
         before = np.asarray(grey.convert("L"), dtype=int)
         after = np.asarray(colour.convert("L"), dtype=int)
         assert np.abs(before - after).mean() < 3
-    # When no photo at all can be read, that is said in a line as well.
     missing = str(place / "missing.jpg")
-    assert main(["colorize", str(bundle), missing, "--out", str(place / "none")]) == 1
+    assert main(["colorize", str(bundle), missing, "--out", str(place / "none")]) == 2
+    assert not (place / "none").exists()
 
 
 def _leaderboard_json(run: str) -> io.BytesIO:

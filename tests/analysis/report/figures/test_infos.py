@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.optuna_view.in_memory_study import searched_parameters
+from analysis.leaderboard.ranked_trials import build_leaderboard
+from analysis.leaderboard.winners import winners
+from analysis.optuna_view.in_memory_study import searched_parameters, study_of
 from analysis.report.figures.contour import contour_figure, contour_infos
-from analysis.report.figures.losses import (
-    MAX_CURVES,
-    loss_info,
-    loss_infos,
-    overlay_figure,
-    overlay_info,
-)
+from analysis.report.figures.losses import loss_info, loss_infos, loss_overlay
+from analysis.report.figures.overlay import MAX_CURVES, TrialCurve, overlay_figure, overlay_of
 from analysis.report.figures.parallel_coordinates import parallel_figure, parallel_info
 from analysis.report.figures.pareto import pareto_figure, pareto_info
 from analysis.report.figures.ratio_drift import ratio_drift_figure, ratio_drift_info
+from analysis.report.figures.search_history import history_figure
+from analysis.report.figures.timeline import timeline_figure, timeline_info
+from analysis.report.figures.validation_curves import validation_curves, validation_overlay
 from analysis.statistics.balance import balance_of
 from analysis.stored_run.run import Run
 
@@ -27,7 +27,8 @@ from analysis.stored_run.run import Run
 def test_the_pareto_front_is_what_nothing_beats(run: Run) -> None:
     info = pareto_info(run)
     assert len(info.trial_id) == run.trials["state"].isin(["complete", "pruned"]).sum()
-    points = list(zip(info.ab_swd, info.grey_skill, info.feasible, strict=True))
+    assert info.metrics == ("ab_swd", "grey_skill")
+    points = list(zip(*info.values, info.feasible, strict=True))
     for (swd, skill, feasible), on_front in zip(points, info.on_front, strict=True):
         beaten = any(
             other_feasible
@@ -37,21 +38,50 @@ def test_the_pareto_front_is_what_nothing_beats(run: Run) -> None:
             for other_swd, other_skill, other_feasible in points
         )
         assert on_front == (feasible and not beaten)
-    figure = pareto_figure(info, winner=info.trial_id[0])
+    labels = {info.trial_id[0]: "best balance"}
+    figure = pareto_figure(info, labels)
     assert figure is not None
-    assert [trace.name for trace in figure.data][-2:] == ["front", "rank 1"]
+    assert [trace.name for trace in figure.data][-2:] == ["front", "best balance"]
+    run.config["objective"], run.config["second_objectives"] = "grey_skill", ["delta_e"]
+    assert pareto_info(run).metrics == ("grey_skill", "delta_e")
+
+
+def test_the_best_colours_are_on_the_front_and_every_figure_names_them_so(run: Run) -> None:
+    chosen = winners(build_leaderboard(run), run.objective)
+    assert chosen.best_colours is not None
+    labels = {chosen.best_colours: "best colours"}
+    info = pareto_info(run)
+    assert info.on_front[info.trial_id.index(chosen.best_colours)]
+    infos = loss_infos(run, [chosen.best_colours])
+    for figure in (
+        pareto_figure(info, labels),
+        ratio_drift_figure(ratio_drift_info(run, balance_of(run.trials)), labels),
+        history_figure(run, study_of(run), labels),
+        timeline_figure(timeline_info(run), labels),
+        overlay_figure(loss_overlay(run, infos, labels), y_title=""),
+    ):
+        assert figure is not None
+        assert sum(trace.name == "best colours" for trace in figure.data) == 1
+        assert not any("rank 1" in (trace.name or "") for trace in figure.data)
+
+
+def balance_trials(run: Run) -> list[str]:
+    complete = run.trials[run.trials["state"] == "complete"]
+    return list(complete["trial_id"])
 
 
 def test_drift_against_ratio_shows_the_trials_of_the_estimate(run: Run) -> None:
     balance = balance_of(run.trials)
     info = ratio_drift_info(run, balance)
-    assert len(info.trial_id) == balance.n_trials
+    assert info.trial_id == balance_trials(run)
     low, drift, high = map(np.array, (info.low, info.drift, info.high))
     assert np.all((low <= drift) & (drift <= high))
-    figure = ratio_drift_figure(info)
+    figure = ratio_drift_figure(info, {})
     assert figure is not None
     trends = {trace.name: len(trace.x) for trace in figure.data if trace.mode == "markers"}
-    assert sum(trends.values()) == balance.n_trials
+    counted = {name: n for name, n in trends.items() if "not counted" not in name}
+    assert sum(counted.values()) == balance.n_trials
+    assert sum(trends.values()) == len(info.trial_id)
     verticals = [shape.x0 for shape in figure.layout.shapes if shape.type == "line"]
     assert verticals == pytest.approx([balance.crossing.ratio, 0.8])
 
@@ -88,17 +118,58 @@ def test_a_trial_without_a_curve_has_no_info(run: Run) -> None:
 def test_the_overlay_groups_by_trend(run: Run) -> None:
     infos = loss_infos(run, run.trials["trial_id"].tolist())
     winner = run.trials.loc[run.trials["state"] == "complete", "trial_id"].iloc[0]
-    info = overlay_info(run, infos, winner=winner)
+    info = loss_overlay(run, infos, {winner: "best colours"})
     complete = run.trials[run.trials["state"] == "complete"]
     for trend, count in complete["adversarial_trend"].value_counts().items():
         assert info.n_trials[str(trend)] == count
     assert info.n_trials["unfinished"] == len(run.trials) - len(complete)
-    assert info.winner is not None
-    many = overlay_info(run, infos * 10, winner=None)
+    assert info.winners["best colours"].trial_id == winner
+    many = loss_overlay(run, infos * 10, {})
     assert all(len(group) <= MAX_CURVES for group in many.curves.values())
-    figure = overlay_figure(many)
+    figure = overlay_figure(many, y_title="loss")
     assert figure is not None
     assert any("60 of " in trace.name for trace in figure.data)
+
+
+def test_one_outlier_does_not_flatten_the_others() -> None:
+    level = [TrialCurve(f"{i}", [1.0, 2.0], [1.0 + i / 100, 0.5]) for i in range(30)]
+    outlier = TrialCurve("x", [1.0, 2.0], [1.0, 5000.0])
+    overlay = overlay_of({"stagnant": level, "rising": [outlier]}, {})
+    assert overlay.n_outside == 1
+    assert overlay.y_range[1] < 5
+    figure = overlay_figure(overlay, y_title="loss")
+    assert figure is not None
+    assert figure.layout.yaxis.range == overlay.y_range
+    assert "1 trial leaves the figure" in figure.layout.annotations[0].text
+    # A winner is shown to its end, wherever that is.
+    assert overlay_of({"rising": [*level, outlier]}, {"x": "best colours"}).y_range[1] > 5000
+
+
+def test_validation_curves_are_those_that_were_stored(run: Run) -> None:
+    curves = validation_curves(run, run.trials["trial_id"].tolist())
+    stored = run.validation("0003")
+    assert curves["0003"].epoch == [row["epoch"] for row in stored]
+    assert curves["0003"].values == [row["ab_swd"] for row in stored]
+    overlay = validation_overlay(run, curves, {"0003": "best colours"})
+    counts = run.trials["state"].value_counts().to_dict()
+    assert overlay.n_trials == counts
+    assert overlay.winners["best colours"].values == curves["0003"].values
+
+
+def test_the_timeline_lays_trials_beside_each_other(run: Run) -> None:
+    info = timeline_info(run)
+    assert sorted(info.trial_id) == sorted(run.trials["trial_id"])
+    # Four started each time, each ended before the next four.
+    assert set(info.lane) == {1, 2, 3, 4}
+    ends: dict[int, float] = {}
+    for start, minutes, lane in zip(info.start, info.minutes, info.lane, strict=True):
+        assert start >= ends.get(lane, 0.0)
+        ends[lane] = start + minutes
+    seconds = run.trials.set_index("trial_id")["seconds"]
+    complete = [i for i, state in enumerate(info.state) if state == "complete"]
+    assert [60 * info.minutes[i] for i in complete] == pytest.approx(
+        [seconds[info.trial_id[i]] for i in complete]
+    )
 
 
 def test_parallel_lines_pass_through_the_values(run: Run) -> None:
@@ -142,8 +213,9 @@ def test_contours_average_the_trials_nearby(run: Run) -> None:
 
 def test_nothing_to_show_is_none(run: Run) -> None:
     run = replace(run, trials=run.trials.head(0))
-    assert pareto_figure(pareto_info(run), winner=None) is None
-    assert ratio_drift_figure(ratio_drift_info(run, balance_of(run.trials))) is None
+    assert pareto_figure(pareto_info(run), {}) is None
+    assert ratio_drift_figure(ratio_drift_info(run, balance_of(run.trials)), {}) is None
+    assert timeline_figure(timeline_info(run), {}) is None
     assert parallel_figure(parallel_info(run, [])) is None
-    assert overlay_figure(overlay_info(run, [], winner=None)) is None
+    assert overlay_figure(loss_overlay(run, [], {}), y_title="") is None
     assert contour_infos(run, []) == []

@@ -39,14 +39,14 @@ def test_a_maximised_objective_is_maximised(run: Run) -> None:
 
 
 def test_the_history_shows_every_complete_trial(run: Run) -> None:
-    figure = history_figure(run, study_of(run))
+    figure = history_figure(run, study_of(run), {})
     assert figure is not None
     complete = run.trials[run.trials["state"] == "complete"]
     pruned = run.trials[run.trials["state"] == "pruned"]
     points = [trace for trace in figure.data if trace.mode == "markers"]
     assert sorted(y for trace in points[:-1] for y in trace.y) == sorted(complete["ab_swd"])
     assert list(points[-1].y) == pruned["ab_swd"].tolist()
-    best = next(trace for trace in figure.data if trace.name == "best so far")
+    best = next(trace for trace in figure.data if trace.name == "best ab_swd so far")
     assert best.y[-1] == complete.loc[complete["feasible"], "ab_swd"].min()
 
 
@@ -80,5 +80,5 @@ def test_few_trials_give_no_figure_or_a_small_one(run: Run, n: int) -> None:
     assert importance_figure(info, objective="ab_swd") is None
     parameters = searched_parameters(run)
     if n == 0:
-        assert history_figure(run, study) is None
+        assert history_figure(run, study, {}) is None
         assert slice_figure(study, objective="ab_swd", parameters=parameters) is None

@@ -1,0 +1,65 @@
+"""chromatune from Python: the names below, each imported when it is first used.
+
+    import chromatune
+
+    run = chromatune.open_run("runs/first")  # a stored run: `run.trials` is a pandas table
+    bundle = chromatune.load("exported")  # what `chromatune export` wrote
+    rgb = chromatune.colorize(
+        photo, bundle.generator, image_size=bundle.image_size, fit=bundle.fit
+    )
+
+`open_run` needs neither Torch nor Ray. What these names return is documented where it is defined;
+everything below `analysis`, `data_pipeline`, `models` and `search` may change with any version.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.stored_run.run import Run, open_run
+    from models.bundle.store import Bundle
+    from models.bundle.store import load_bundle as load
+    from models.colorize.pipeline import colorize
+
+    __version__: str
+
+__all__ = ["Bundle", "Run", "__version__", "colorize", "load", "open_run"]
+
+#: name -> module and name there
+_DEFINED_IN = {
+    "Bundle": ("models.bundle.store", "Bundle"),
+    "Run": ("analysis.stored_run.run", "Run"),
+    "colorize": ("models.colorize.pipeline", "colorize"),
+    "load": ("models.bundle.store", "load_bundle"),
+    "open_run": ("analysis.stored_run.run", "open_run"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _own_module("search.run.directory").program_version()
+    if name not in _DEFINED_IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, there = _DEFINED_IN[name]
+    return getattr(_own_module(module), there)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _own_module(name: str) -> Any:
+    """Import a module of ours; raises ImportError when a package of another project hides ours."""
+    package = name.partition(".")[0]
+    found = Path(getattr(import_module(package), "__file__", None) or package).parent
+    ours = Path(__file__).parents[1] / package
+    if found != ours:
+        raise ImportError(
+            f"chromatune must find its package {package!r} in {ours}, but {found} comes first on "
+            "the path; rename that one, or use the command line, which may be run beside it",
+            name=package,
+        )
+    return import_module(name)

@@ -1,0 +1,85 @@
+"""`chromatune colorize` as a person types it: one line of summary, exit codes, streams."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.bundle.generator_config import dump_config
+from models.bundle.weights import write_weights
+from models.networks.generator import Generator
+from search.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    torch.manual_seed(0)
+    write_weights(folder / "generator.safetensors", Generator(2).eval())
+    config = {"format": 1, "generator_complexity": 2, "image_size": 32}
+    (folder / "config.json").write_text(dump_config(config), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(6):
+        grey = np.full((40, 50), 30 * i, np.uint8)
+        Image.fromarray(grey).save(folder / f"{i}.jpg")
+    return folder
+
+
+def test_a_second_run_goes_on_and_says_so_in_one_line(
+    bundle: Path, photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["colorize", str(bundle), str(photos), "--out", str(out)]
+    assert main(command) == 0
+    assert capfd.readouterr().err.startswith(f"colorized 6 of 6 into {out}")
+    (out / "1.jpg").unlink()
+    (out / "4.jpg").unlink()
+    assert main(command) == 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(
+        f"colorized 2 of 6 into {out}; 4 were there already (--force makes them again)"
+    )
+    assert len(list(out.iterdir())) == 6
+
+
+def test_one_photo_to_a_file(
+    bundle: Path, photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "result.jpg"
+    command = ["colorize", str(bundle), str(photos / "1.jpg"), "--out", str(target)]
+    assert main(command) == 0
+    assert Image.open(target).size == (50, 40)
+    before = target.read_bytes()
+    capfd.readouterr()
+    for wrong in (command, [*command[:2], str(photos), *command[3:]]):
+        assert main([*wrong]) == 2
+        captured = capfd.readouterr()
+        assert captured.out == ""
+        assert len(captured.err.splitlines()) == 1
+        assert captured.err.startswith("chromatune: ")
+    assert target.read_bytes() == before
+
+
+def test_standard_input_and_output(bundle: Path, photos: Path) -> None:
+    command = [sys.executable, "-m", "search.cli", "colorize", str(bundle), "-", "--out", "-"]
+    content = (photos / "2.jpg").read_bytes()
+    done = subprocess.run(command, input=content, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"\xff\xd8")
+    assert done.stdout.endswith(b"\xff\xd9")
+    assert done.stderr.startswith(b"colorized 1 of 1 into -")
+    done = subprocess.run(command, input=b"no photo", capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert len(done.stderr.splitlines()) == 1
