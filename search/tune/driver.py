@@ -76,7 +76,7 @@ def _run_on_ray(
             gpus=resources.get("GPU", 0.0),
             largest=max(n["Resources"].get("CPU", 0.0) for n in nodes if n["Alive"]),
             trials=ledger.remaining,
-            gpu_memory=gpu_memory() if address is None else None,
+            gpu_memory=gpu_memory() if address is None and config.trials_per_gpu != 1 else None,
             n_photos=photos.summary["train"],
             measure=partial(remembered_packing, file=default_cache_dir() / "packing.json"),
         )

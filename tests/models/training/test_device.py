@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -204,3 +205,27 @@ def test_a_gpu_that_cannot_be_asked_counts_as_free(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", sizes.__getitem__)
     assert gpu_memory() == 5
+
+
+@pytest.mark.parametrize("device", ["mps", "cpu"])
+def test_only_cuda_copies_in_the_background(device: str) -> None:
+    compute = Compute(
+        device=torch.device(device), dtype=torch.float32, memory_format=torch.contiguous_format
+    )
+    batch = Mock(device=torch.device("cpu"))
+    assert compute.move(batch) is batch.to.return_value
+    batch.to.assert_called_once_with(compute.device)
+    batch.pin_memory.assert_not_called()
+
+
+def test_cuda_copies_in_the_background_from_pinned_memory_alone() -> None:
+    compute = Compute(
+        device=torch.device("cuda"), dtype=torch.float32, memory_format=torch.channels_last
+    )
+    batch = Mock(device=torch.device("cpu"))
+    compute.move(batch)
+    batch.to.assert_not_called()
+    batch.pin_memory.return_value.to.assert_called_once_with(compute.device, non_blocking=True)
+    resident = Mock(device=torch.device("cuda", 0))
+    compute.move(resident)
+    resident.pin_memory.assert_not_called()
