@@ -3,9 +3,9 @@
     python -m benchmarks.balance_coverage [--runs 500] [--json FILE]
 
 Each run is drawn by `tests.analysis.planted.planted_run`, in each of its scenarios; where the ratio
-has no effect, every answer but "not determined" is wrong. The reference, in the same runs, is the
-plain way: a straight line through all trials' drifts against log2(ratio), percentiles of a
-bootstrap over trials.
+has no effect, every answer but "not determined" is wrong, whatever its interval covers. The
+reference, in the same runs, is the plain way: a straight line through all trials' drifts against
+log2(ratio), percentiles of a bootstrap over trials.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from search.config import EarlyStopping, SearchConfig
 from search.run.directory import RunFolder, read_rows
 from search.run.ledger import Ledger
 from search.run.photos import SearchPhotos, prepare_photos
+from search.space import SearchSpace
 from search.study.creation import open_study
 from search.tune.driver import run_search
 
@@ -98,7 +99,7 @@ def first_loss(folder: Path, starts: int) -> list[float]:
 
 
 def _config(name: str, trials: int, epochs: int, **more: Any) -> SearchConfig:
-    space = {"generator_complexity": [8, 16, 24], "discriminator_complexity": 4}
+    space = SearchSpace.parse({"generator_complexity": [8, 16, 24], "discriminator_complexity": 4})
     return SearchConfig(
         name=name,
         trials=trials,

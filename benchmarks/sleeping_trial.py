@@ -9,6 +9,8 @@ from typing import Any
 from ray import tune
 
 from models.metrics.names import METRICS
+from models.training.report import EpochReport
+from search.tune.messages import EpochDone, TrialStart, to_result
 
 
 class SleepingTrainable(tune.Trainable):
@@ -18,7 +20,7 @@ class SleepingTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Keep the trial's parameters."""
-        self._settings = config["trial"]["settings"]
+        self._settings = TrialStart.from_config(config).settings
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial on the same actor."""
@@ -30,22 +32,21 @@ class SleepingTrainable(tune.Trainable):
         started = time.monotonic()
         time.sleep(self.seconds)
         # Wide generators are good: the sampler has something to learn.
-        value = 10.0 - self._settings["generator_complexity"] / 16
+        value = 10.0 - self._settings.generator_complexity / 16
         metrics = {**dict.fromkeys(METRICS, 1.0), "ab_swd": value}
-        report = {
-            "epoch": 1,
-            "step": 1,
-            "images": 16,
-            "seconds": time.monotonic() - started,
-            "windows": [],
-            "metrics": metrics,
-            "feasible": True,
-            "best_epoch": 1,
-            "best_metrics": metrics,
-            "done": True,
-            "device": "cpu",
-        }
-        return {"report": report, "done": True}
+        report = EpochReport(
+            epoch=1,
+            step=1,
+            images=16,
+            seconds=time.monotonic() - started,
+            windows=[],
+            metrics=metrics,
+            feasible=True,
+            best_epoch=1,
+            best_metrics=metrics,
+            done=True,
+        )
+        return to_result(EpochDone(report=report, device="cpu"))
 
 
 #: the environment variable that holds the time (since the epoch) before which no trial reports

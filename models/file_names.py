@@ -15,6 +15,8 @@ ORIGINALS = "originals.png"
 CHECKPOINT = "checkpoint.pt"
 #: generator of the best epoch, which is what is exported
 BEST = "best.pt"
+#: step and losses within the epoch, while it trains
+PROGRESS = "progress.json"
 #: traceback of a failure that nobody foresaw
 ERROR = "error.txt"
 

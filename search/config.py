@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -15,13 +16,15 @@ from models.metrics.names import DIRECTIONS
 from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, Guard, Objective
 from models.networks.sides import check_side
 from search.run.remote_storage import check_remote_storage
-from search.space import DEFAULT_SPACE, SearchSpace
+from search.space import Point, SearchSpace
 from search.study.storage import check_address, without_password
 
 DEVICE_NAMES = ("auto", "cuda", "mps", "cpu")
 FITS = ("crop", "squash")
 _Nested = TypeVar("_Nested")
 SYNTHETIC_SOURCE = "synthetic:600"
+#: keys that earlier versions had, and why they are gone
+_DROPPED = {"health": "its stops ended none of 33 recorded trainings"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,24 +36,6 @@ class EarlyStopping:
     grace_epochs: int = 2
     #: of so many trials that reach a rung, one goes on
     reduction_factor: int = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class HealthStops:
-    """Stops for trainings that are ill, whatever the objective says; see `search.run.health`.
-
-    The defaults are what measurement allows; see docs/search.md.
-    """
-
-    #: windows in a row with both probabilities near 0.5 after which the discriminator gave up;
-    #: 0 never stops for it: many a search was won by a trial that would have been stopped
-    gave_up_windows: int = 0
-    #: windows over which a high adversarial loss must climb before the discriminator has won;
-    #: 0 never stops for it
-    won_windows: int = 40
-    #: epochs over which the validation metrics stay as they are, to a thousandth, after which the
-    #: training does not move any more; 0 never stops for it
-    still_epochs: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +80,7 @@ class SearchConfig:
     #: ask the report's own configurations first
     known_points: bool = True
     #: points to ask first instead, each naming values of some sampled settings
-    points: tuple[dict[str, Any], ...] = ()
+    points: tuple[Point, ...] = ()
     #: after the search the best so many configurations train again ...
     finalists: int = 0
     #: ... so many times each with fresh seeds, at full length
@@ -103,14 +88,13 @@ class SearchConfig:
     #: end the search when so many trials in a row brought no better one; null: never
     patience_trials: int | None = None
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
-    health: HealthStops = field(default_factory=HealthStops)
     #: database for the Optuna study, such as postgresql://USER@HOST/NAME; null: a journal in the
     #: run's folder
     storage: str | None = None
     #: an absolute folder or a URI such as s3://BUCKET/runs that gets a copy of the run's folder
     results: str | None = None
-    #: sampled and fixed training settings, as in `search.space`
-    space: dict[str, Any] = field(default_factory=lambda: dict(DEFAULT_SPACE))
+    #: sampled and fixed training settings; image and batch size are those above unless named here
+    space: SearchSpace = field(default_factory=lambda: SearchSpace.parse({}))
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", self.name):
@@ -127,8 +111,6 @@ class SearchConfig:
         for name in ("seed", "max_retries", "finalists"):
             _check_whole(name, getattr(self, name), 0)
         _check_whole("repeats", self.repeats, 1)
-        for name in ("gave_up_windows", "won_windows", "still_epochs"):
-            _check_whole(f"health.{name}", getattr(self.health, name), 0)
         if self.patience_trials is not None:
             _check_whole("patience_trials", self.patience_trials, 1)
         if self.finalists > self.trials:
@@ -149,6 +131,8 @@ class SearchConfig:
         _check_whole("early_stopping.grace_epochs", self.early_stopping.grace_epochs, 1)
         _check_whole("early_stopping.reduction_factor", self.early_stopping.reduction_factor, 2)
         self.make_objective()
+        sizes = {"image_size": self.image_size, "batch_size": self.batch_size}
+        object.__setattr__(self, "space", self.space.completed(**sizes))
         self._check_second_objectives()
         if self.storage is not None:
             check_address(self.storage)
@@ -167,7 +151,7 @@ class SearchConfig:
             )
 
     def _check_points(self) -> None:
-        space = self.make_space()
+        space = self.space
         for point in self.points:
             for name, value in point.items():
                 if name not in space.sampled or not space.sampled[name].contains(value):
@@ -180,30 +164,27 @@ class SearchConfig:
         """The objective with its guards."""
         return Objective(self.objective, tuple(Guard.parse(text) for text in self.guards))
 
-    def make_space(self) -> SearchSpace:
-        """The search space, with this configuration's image and batch size where it names none."""
-        return SearchSpace.parse(
-            {"image_size": self.image_size, "batch_size": self.batch_size, **self.space}
-        )
-
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from plain values; unknown keys raise InputError and list the valid ones."""
-        values = dict(values)
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from plain values; unknown keys raise InputError and list the valid ones.
+
+        Keys of earlier versions, which the config.json of a stored run may have, are ignored.
+        """
+        values = {name: value for name, value in values.items() if name not in _DROPPED}
         _check_keys("configuration", values, cls)
         if "early_stopping" in values:
             values["early_stopping"] = _nested(
                 "early_stopping", values["early_stopping"], EarlyStopping
             )
-        if "health" in values:
-            values["health"] = _nested("health", values["health"], HealthStops)
         if "points" in values:
             values["points"] = _points(values["points"])
         for name in ("guards", "second_objectives"):
             if name in values:
                 values[name] = _texts(name, values[name])
-        if not isinstance(values.get("space", {}), dict):
-            raise InputError(f"space must be a mapping, but got {values['space']!r}")
+        if "space" in values:
+            if not isinstance(values["space"], dict):
+                raise InputError(f"space must be a mapping, but got {values['space']!r}")
+            values["space"] = SearchSpace.parse(values["space"])
         for name in ("name", "images"):
             if not isinstance(values.get(name, ""), str):
                 raise InputError(f"{name} must be a text, but got {values[name]!r}")
@@ -222,7 +203,7 @@ class SearchConfig:
         if self.results is not None:
             plain["results"] = without_credentials(self.results)
         plain["points"] = list(self.points)
-        plain["space"] = self.make_space().to_plain()
+        plain["space"] = self.space.to_plain()
         return plain
 
 
@@ -239,10 +220,15 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} must be YAML, but: {reason}") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold a YAML mapping, but got {type(values).__name__}")
+    for name in _DROPPED.keys() & values:
+        raise InputError(
+            f"{path} must not name {name}, which is no longer a setting ({_DROPPED[name]}); "
+            "delete it from the file"
+        )
     return values
 
 
-def _check_keys(what: str, values: dict[str, Any], cls: type) -> None:
+def _check_keys(what: str, values: Mapping[str, Any], cls: type) -> None:
     valid = [f.name for f in fields(cls)]
     if unknown := sorted(map(str, set(values) - set(valid))):
         raise InputError(
@@ -263,7 +249,7 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _points(value: Any) -> tuple[dict[str, Any], ...]:
+def _points(value: Any) -> tuple[Point, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(point, dict) for point in value):
         raise InputError(f"points must be a list of mappings, but got {value!r}")
     return tuple(value)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from data_pipeline.errors import InputError
@@ -23,7 +23,12 @@ _WHOLE = tuple(
     field.name for field in fields(TrainingSettings) if field.type == "int" and field.name in NAMES
 )
 
-DEFAULT_SPACE: dict[str, Any] = {
+#: a value of a setting
+Scalar = bool | int | float | str
+#: values of some sampled settings, by their names
+Point = Mapping[str, Scalar]
+
+DEFAULT_SPACE: Mapping[str, Mapping[str, float | bool]] = {
     "generator_complexity": {"low": 8, "high": 48, "log": True},
     "discriminator_complexity": {"low": 2, "high": 16, "log": True},
     "generator_lr": {"low": 5e-5, "high": 3e-3, "log": True},
@@ -52,7 +57,7 @@ class Range:
 class Choice:
     """One of several values."""
 
-    values: tuple[Any, ...]
+    values: tuple[Scalar, ...]
 
     def contains(self, value: Any) -> bool:
         """Whether `value` is one of them."""
@@ -63,7 +68,7 @@ class Choice:
 class Fixed:
     """Always the same value."""
 
-    value: Any
+    value: Scalar
 
 
 Parameter = Range | Choice | Fixed
@@ -71,13 +76,13 @@ Parameter = Range | Choice | Fixed
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """A parameter for every training setting, by its name."""
+    """Parameters of training settings, by their names."""
 
     parameters: Mapping[str, Parameter]
 
     @classmethod
     def parse(cls, plain: Mapping[str, Any]) -> SearchSpace:
-        """Read plain values (from YAML); what is not named takes its default.
+        """Read plain values (from YAML); what is searched by default is so unless they name it.
 
         Raises InputError for unknown names and for values that a training would refuse.
         """
@@ -86,11 +91,17 @@ class SearchSpace:
                 f"a search space must name settings among {', '.join(NAMES)}, "
                 f"but got {', '.join(map(str, unknown))}"
             )
-        defaults = {name: getattr(TrainingSettings(), name) for name in NAMES}
-        merged = {**defaults, **DEFAULT_SPACE, **plain}
-        space = cls({name: _parse_parameter(name, value) for name, value in merged.items()})
+        named = {**DEFAULT_SPACE, **plain}
+        space = cls({name: _parse_parameter(name, value) for name, value in named.items()})
         space._check_corners()
         return space
+
+    def completed(self, **values: Any) -> SearchSpace:
+        """All settings: those that are not named are fixed to `values` or to their defaults."""
+        default = replace(TrainingSettings(), **values)
+        return SearchSpace(
+            {name: self.parameters.get(name, Fixed(getattr(default, name))) for name in NAMES}
+        )
 
     @property
     def sampled(self) -> dict[str, Range | Choice]:
@@ -102,7 +113,7 @@ class SearchSpace:
         }
 
     @property
-    def fixed(self) -> dict[str, Any]:
+    def fixed(self) -> dict[str, Scalar]:
         """The values of the parameters that do not vary."""
         return {
             name: parameter.value
@@ -124,21 +135,19 @@ class SearchSpace:
         """The training that a sampled point asks for."""
         return TrainingSettings.from_dict({**self.fixed, **sampled, "seed": seed})
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, object]:
         """Return what `parse` reads."""
-        plain: dict[str, Any] = {}
+        plain: dict[str, object] = {}
         for name, parameter in self.parameters.items():
             match parameter:
-                case Range():
-                    plain[name] = {"low": parameter.low, "high": parameter.high}
-                    if parameter.log:
-                        plain[name]["log"] = True
-                    if parameter.step is not None:
-                        plain[name]["step"] = parameter.step
-                case Choice():
-                    plain[name] = list(parameter.values)
-                case Fixed():
-                    plain[name] = parameter.value
+                case Range(low, high, log, step):
+                    options = {"log": True} if log else {}
+                    steps = {"step": step} if step is not None else {}
+                    plain[name] = {"low": low, "high": high, **options, **steps}
+                case Choice(values):
+                    plain[name] = list(values)
+                case Fixed(value):
+                    plain[name] = value
         return plain
 
     def _check_corners(self) -> None:

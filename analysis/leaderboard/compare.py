@@ -13,6 +13,7 @@ from rich.text import Text
 
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Weights
+from analysis.leaderboard.winners import winners
 from analysis.statistics.balance import balance_of, ratio_words
 from analysis.stored_run.columns import STATES
 from analysis.stored_run.run import Run
@@ -31,12 +32,13 @@ def compare_runs(
 ) -> pd.DataFrame:
     """Summarise each run in one row.
 
-    Columns: `run, status, objective, image_size`, the number of trials by state, `best_trial` (rank
-    1), `best_NAME` (its value), `mean_NAME` and `sd_NAME` (over the complete trials) of every
-    validation metric, `repeats, repeat_mean, repeat_sd` (objective over the seeds of the best
-    trial's configuration), `stagnant_share` (of the complete trials), `balance_ratio, balance_low,
-    balance_high` (missing where not determined) and `balance` in words, `trial_hours` (sum over all
-    trials), `wall_hours` and `images`.
+    Columns: `run, status, objective, image_size`, the number of trials by state, `best_colours` and
+    `best_balance` (the trials, of the complete), `best_NAME` (of the best colours), `mean_NAME` and
+    `sd_NAME` (over the complete trials) of every validation metric, `repeats, repeat_mean,
+    repeat_sd` (objective over the seeds of the configuration with the best colours),
+    `stagnant_share` (of the complete trials), `balance_ratio, balance_low, balance_high` (missing
+    where not determined) and `balance` in words, `trial_hours` (sum over all trials), `wall_hours`
+    and `images`.
 
     Raises:
         RunFolderError: no run was given.
@@ -62,7 +64,9 @@ def comparison_text(comparison: pd.DataFrame) -> str:
 def _summary(run: Run, target_ratio: float, weights: Weights | None) -> dict[str, Any]:
     board = build_leaderboard(run, target_ratio=target_ratio, weights=weights)
     complete = board[board["state"] == "complete"]
-    best = complete.iloc[0] if len(complete) else None
+    chosen = winners(complete, run.objective)
+    marked = complete[complete["trial_id"] == chosen.best_colours]
+    best = marked.iloc[0] if len(marked) else None
     balance = balance_of(run.trials)
     repeats = _repeats(complete, best, run.objective)
     return {
@@ -72,7 +76,8 @@ def _summary(run: Run, target_ratio: float, weights: Weights | None) -> dict[str
         "image_size": balance.image_size if balance.image_size else run.data.get("image_size"),
         "trials": len(board),
         **{state: int((board["state"] == state).sum()) for state in STATES},
-        "best_trial": None if best is None else best["trial_id"],
+        "best_colours": chosen.best_colours,
+        "best_balance": chosen.best_balance,
         **{f"best_{name}": np.nan if best is None else best[name] for name in METRICS},
         **{f"mean_{name}": complete[name].mean() for name in METRICS},
         **{f"sd_{name}": complete[name].std() for name in METRICS},
@@ -91,7 +96,7 @@ def _summary(run: Run, target_ratio: float, weights: Weights | None) -> dict[str
 
 
 def _repeats(complete: pd.DataFrame, best: pd.Series[Any] | None, objective: str) -> pd.Series[Any]:
-    """The objective over all seeds of the best trial's configuration."""
+    """The objective over all seeds of a trial's configuration."""
     if best is None or "configuration_id" not in complete:
         return complete[objective].head(0 if best is None else 1)
     values: pd.Series[Any] = complete.loc[
@@ -118,16 +123,17 @@ def _block(runs: pd.DataFrame) -> str:
         ("status", [str(r["status"]) for r in records]),
         ("image size", [_value(r["image_size"], ".0f") for r in records]),
         *((name, [str(r[name]) for r in records]) for name in ("trials", *STATES)),
-        ("best trial", [_value(r["best_trial"], "s") for r in records]),
+        ("best colours", [_value(r["best_colours"], "s") for r in records]),
+        ("best balance", [_value(r["best_balance"], "s") for r in records]),
     ]
     objectives = dict.fromkeys(r["objective"] for r in records)
     for name in dict.fromkeys((*objectives, "grey_skill", "colorfulness_gap")):
-        rows.append((f"{name}: best trial", [_value(r[f"best_{name}"], ".4g") for r in records]))
+        rows.append((f"{name}: best colours", [_value(r[f"best_{name}"], ".4g") for r in records]))
         rows.append(
             ("  mean ± deviation", [_spread(r, f"mean_{name}", f"sd_{name}") for r in records])
         )
     rows += [
-        ("best over its seeds", [_spread(r, "repeat_mean", "repeat_sd") for r in records]),
+        ("best colours over its seeds", [_spread(r, "repeat_mean", "repeat_sd") for r in records]),
         ("  seeds", [str(r["repeats"]) for r in records]),
         ("stagnant share", [_value(r["stagnant_share"], ".0%") for r in records]),
         ("balancing ratio", [_value(r["balance_ratio"], ".2f") for r in records]),

@@ -23,10 +23,13 @@ _TREND_WORDS = {
 }
 
 
-def reasons_of(trials: pd.DataFrame, costs: Costs, *, objective: str) -> list[str]:
+def reasons_of(
+    trials: pd.DataFrame, costs: Costs, *, objective: str, goes_on: bool = True
+) -> list[str]:
     """A few words a trial (n_trials): G is the generator, D the discriminator.
 
     A rising adversarial loss means a discriminator that wins, a falling one a generator that does.
+    `goes_on` says whether the search does; else its open trials wait for it to be resumed.
     """
     columns = [
         trials["state"].tolist(),
@@ -39,15 +42,17 @@ def reasons_of(trials: pd.DataFrame, costs: Costs, *, objective: str) -> list[st
     return [
         _complete(*parts, objective=objective)
         if state == "complete"
-        else _unfinished(state, reason)
+        else _unfinished(state, reason, goes_on=goes_on)
         for state, reason, *parts in zip(*columns, strict=True)
     ]
 
 
-def _unfinished(state: str, reason: object) -> str:
+def _unfinished(state: str, reason: object, *, goes_on: bool) -> str:
     if isinstance(reason, str):
         return reason
-    return "still training" if state == "running" else "no reason stored"
+    if state == "running":
+        return "still training" if goes_on else "interrupted"
+    return "no reason stored"
 
 
 def _complete(

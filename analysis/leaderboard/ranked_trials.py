@@ -56,7 +56,7 @@ def build_leaderboard(
         trials = trials.assign(pareto_front=pareto_front(trials, run.objectives))
     board = trials.assign(
         score=np.round(score, 6),
-        why=pd.Series(_whys(trials, costs, run.objective), index=trials.index, dtype="str"),
+        why=pd.Series(_whys(trials, costs, run), index=trials.index, dtype="str"),
     ).iloc[order]
     board = board.reset_index(drop=True).assign(rank=np.arange(1, len(board) + 1, dtype=np.int64))
     for name in LEADERBOARD_COLUMNS:
@@ -71,9 +71,10 @@ def build_leaderboard(
     return board if top is None else board.head(top)
 
 
-def _whys(trials: pd.DataFrame, costs: Costs, objective: str) -> list[str]:
-    reasons = reasons_of(trials, costs, objective=objective)
-    repeated = repeat_words(trials, objective)
+def _whys(trials: pd.DataFrame, costs: Costs, run: Run) -> list[str]:
+    goes_on = run.status not in ("interrupted", "failed")
+    reasons = reasons_of(trials, costs, objective=run.objective, goes_on=goes_on)
+    repeated = repeat_words(trials, run.objective)
     front = [
         "on the front" if on else "" for on in trials.get("pareto_front", [False] * len(trials))
     ]

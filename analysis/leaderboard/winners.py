@@ -59,7 +59,11 @@ def winners(board: pd.DataFrame, objective: str) -> Winners:
     order = np.lexsort((ended["rank"], own_bad, bad, ~is_repeated(ended), ~keeps))
     colours = ended.iloc[order[0]].to_dict()
     balance = ended.iloc[np.lexsort((ended["rank"], ~keeps))[0]].to_dict()
-    guards = "" if keeps.any() else f" No {ended['state'].iloc[0]} trial satisfies the guards."
+    but = ""
+    if balance["adversarial_trend"] in _VERDICTS:
+        but = f" Trial {balance['trial_id']} is first by rank only: without a judge no balance."
+    if not keeps.any():
+        but += f" No {ended['state'].iloc[0]} trial satisfies the guards."
     if colours["trial_id"] == balance["trial_id"]:
         why = f"Trial {colours['trial_id']} has both the best colours and the best balance"
         why = f"{why}: {_value(colours, objective)}; {_balance(balance)}."
@@ -70,7 +74,7 @@ def winners(board: pd.DataFrame, objective: str) -> Winners:
             f"({_balance(balance)}, against: {_balance(colours)})."
         )
     return Winners(
-        best_colours=colours["trial_id"], best_balance=balance["trial_id"], why=why + guards
+        best_colours=colours["trial_id"], best_balance=balance["trial_id"], why=why + but
     )
 
 

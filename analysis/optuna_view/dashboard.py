@@ -70,7 +70,8 @@ def dashboard_app(run: Run, *, host: str = "127.0.0.1") -> WSGIApplication:
     folder = run.folder.path
     inner: Any
     if isinstance(address := run.config.get("storage"), str):
-        inner = wsgi(open_study_database(address, run.name), artifact_store=ArtifactFolder(folder))
+        database = open_study_database(address, run.name, folder)
+        inner = wsgi(database, artifact_store=ArtifactFolder(folder))
     else:
         inner = wsgi(RunStorage(folder), artifact_store=PictureStore(folder))
 

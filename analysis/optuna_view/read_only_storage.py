@@ -18,6 +18,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.optuna_view.best_trial import BestColoursStorage
 from analysis.stored_run.run_folder_error import RunFolderError
 from models.file_names import ORIGINALS, SAMPLES
 
@@ -35,7 +36,7 @@ class ReadOnlyJournal(JournalFileBackend):
         raise PermissionError("the dashboard does not write to the study of a run")
 
 
-class RunStorage(JournalStorage):
+class RunStorage(BestColoursStorage, JournalStorage):
     """The study of a run; its trials carry their pictures as artifacts."""
 
     def __init__(self, folder: Path) -> None:
@@ -45,7 +46,7 @@ class RunStorage(JournalStorage):
                 f"the dashboard needs the run's Optuna study, but {journal} is missing; "
                 f"is the search still starting?"
             )
-        self._folder = folder
+        self.run_folder = folder
         try:
             super().__init__(ReadOnlyJournal(str(journal)))
         except (AssertionError, KeyError, TypeError, ValueError) as error:
@@ -79,7 +80,7 @@ class RunStorage(JournalStorage):
                 }
             )
             for i, name in enumerate(PICTURES)
-            if _picture(self._folder, trial.number, i).is_file()
+            if _picture(self.run_folder, trial.number, i).is_file()
         }
         # What the search itself has registered are copies of the same pictures.
         own = {k: v for k, v in trial._system_attrs.items() if not k.startswith(_ARTIFACT)}

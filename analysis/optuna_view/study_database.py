@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, BinaryIO
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import RDBStorage
 
+from analysis.optuna_view.best_trial import BestColoursStorage
 from analysis.stored_run.run_folder_error import RunFolderError
 
 if TYPE_CHECKING:
     from optuna.study._frozen import FrozenStudy
 
 
-def open_study_database(address: str, study_name: str) -> RDBStorage:
-    """Open the database and show one study of it.
+def open_study_database(address: str, study_name: str, run_folder: Path) -> RDBStorage:
+    """Open the database and show one study of it, that of the run at `run_folder`.
 
     Raises:
         RunFolderError: the database does not answer.
@@ -23,7 +24,7 @@ def open_study_database(address: str, study_name: str) -> RDBStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        return _OneStudy(address, study_name)
+        return _OneStudy(address, study_name, run_folder)
     except (ImportError, RuntimeError, SQLAlchemyError) as error:
         cause = getattr(error, "orig", None) or error
         line = (str(cause).strip().splitlines() or [type(error).__name__])[0]
@@ -33,12 +34,13 @@ def open_study_database(address: str, study_name: str) -> RDBStorage:
         ) from error
 
 
-class _OneStudy(RDBStorage):
+class _OneStudy(BestColoursStorage, RDBStorage):
     """A database may hold the studies of other runs, and of other people."""
 
-    def __init__(self, address: str, study_name: str) -> None:
+    def __init__(self, address: str, study_name: str, run_folder: Path) -> None:
         super().__init__(address, engine_kwargs={"pool_pre_ping": True})
         self._study_name = study_name
+        self.run_folder = run_folder
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """The study of the run, if the search has made it already."""

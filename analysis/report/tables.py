@@ -16,11 +16,11 @@ from analysis.statistics.change_point import Flattening
 from analysis.statistics.discriminator_health import DiscriminatorHealth
 from analysis.stored_run.columns import STATES, badness
 from analysis.stored_run.run import Run
-from models.metrics.names import METRIC_GOALS, Goal
+from models.metrics.names import METRIC_GOALS, METRIC_MEANINGS, Goal
 
 #: how the values of a column run when its best come first: `other` is neither up nor down
-Direction = Literal["ascending", "descending", "other"]
-_DIRECTIONS: dict[Goal, Direction] = {
+BestFirst = Literal["ascending", "descending", "other"]
+_BEST_FIRST: dict[Goal, BestFirst] = {
     "minimize": "ascending",
     "maximize": "descending",
     "zero": "other",
@@ -38,15 +38,15 @@ class Column(NamedTuple):
     texts: list[str]
     keys: list[float | str | None]
     is_text: bool
-    best_first: Direction
+    best_first: BestFirst
 
 
 #: name, title, format and explanation; what people compare first comes first, for narrow screens
 _COLUMNS: tuple[tuple[str, str, str, str], ...] = (
     ("rank", "#", ".0f", "rank by balance, of the whole run"),
     ("trial_id", "trial", "", "the trial, and which winner it is"),
-    ("OBJECTIVE", "", ".4g", "the metric that the search optimised"),
-    ("TEST", "", ".4g", "the same metric on the photos that chose nothing"),
+    ("OBJECTIVE", "", ".4g", "what the search optimised"),
+    ("TEST", "", ".4g", "on the photos that chose nothing"),
     ("adversarial_trend", "trend", "", "of the adversarial loss, or the state of the trial"),
     (
         "adversarial_drift",
@@ -55,18 +55,8 @@ _COLUMNS: tuple[tuple[str, str, str, str], ...] = (
         "change of the adversarial loss over the last half of training, in per cent of its level",
     ),
     ("parameter_ratio", "D/G", ".3g", "parameters of the discriminator over the generator's"),
-    (
-        "grey_skill",
-        "grey_skill",
-        "+z.3f",
-        "nearness to the photo's colours: 1 is the photo, 0 as far as grey, below it farther",
-    ),
-    (
-        "colorfulness_gap",
-        "colour gap",
-        "+z.1f",
-        "colorfulness minus that of the photos: below 0 is paler than they are",
-    ),
+    ("grey_skill", "grey_skill", "+z.3f", ""),
+    ("colorfulness_gap", "colour gap", "+z.1f", ""),
     ("why", "why", "", "what put the trial where it stands"),
     ("generator_complexity", "G", ".0f", "width of the generator"),
     ("discriminator_complexity", "D", ".0f", "width of the discriminator"),
@@ -92,17 +82,20 @@ def leaderboard_columns(board: pd.DataFrame, objective: str) -> list[Column]:
         if name == "adversarial_trend":
             pairs = zip(board["state"], values, strict=True)
             values = [trend if state == "complete" else state for state, trend in pairs]
-        goal = METRIC_GOALS.get(name.removeprefix("test_"), "minimize")
-        ordered = values if not spec else badness(name.removeprefix("test_"), values).tolist()
+        metric = name.removeprefix("test_")
+        goal = METRIC_GOALS.get(metric, "minimize")
+        ordered = values if not spec else badness(metric, values).tolist()
         columns.append(
             Column(
                 name=name,
                 title=title,
-                explanation=explanation,
+                explanation=f"{METRIC_MEANINGS[metric]}; {explanation}".rstrip("; ")
+                if metric in METRIC_MEANINGS
+                else explanation,
                 texts=[_shown(value, spec) for value in values],
                 keys=[None if _missing(value) else value for value in ordered],
                 is_text=not spec,
-                best_first=_DIRECTIONS[goal],
+                best_first=_BEST_FIRST[goal],
             )
         )
     return columns

@@ -239,12 +239,11 @@ class _Model:
 
 def _robust_line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
     """Slope and constant of Theil and Sen's line, from at most 500 of the points."""
+    from scipy.stats import theilslopes
+
     chosen = np.linspace(0, x.size - 1, min(x.size, 500)).astype(np.intp)
-    x, y = x[chosen], y[chosen]
-    i, j = np.triu_indices(x.size, k=1)
-    apart = x[i] != x[j]
-    slope = float(np.median((y[j] - y[i])[apart] / (x[j] - x[i])[apart]))
-    return slope, float(np.median(y - slope * x))
+    line = theilslopes(y[chosen], x[chosen], method="joint")
+    return float(line.slope), float(line.intercept)
 
 
 def _usable(covariates: FloatArray | None, n: int) -> FloatArray:

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.cases import PRECISIONS, cases, settings_of
+from models.accelerator.memory import estimate_memory
 from models.accelerator.noise_training import training_on_noise
 from models.accelerator.self_check import check_device
 from models.training.device import free_device_memory, resolve_compute
-from models.training.memory import estimate_memory
 
 #: steps until each training has recorded its step, and more
 _STEPS = 20

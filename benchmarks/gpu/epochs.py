@@ -38,7 +38,7 @@ def measure(device: str, *, tiny: bool) -> Iterator[dict[str, Any]]:
                 settings=settings,
                 max_epochs=3,
                 cache=cache,
-                split=Split(np.arange(train), np.arange(train, train + validation)),
+                split=Split(np.arange(train), np.arange(train, train + validation), np.arange(0)),
                 objective=Objective(),
                 compute=compute,
                 max_validation_photos=validation,

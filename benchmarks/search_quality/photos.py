@@ -3,9 +3,9 @@
 Every method trains with `models.training.trial.TrialTraining` on the same photos, in one process.
 Ours goes through the ledger (`ask`, `report`, `finish`), known points and early stopping included,
 exactly as the driver does; random search draws from the same space and trains every trial to its
-end; the grid is the trainings that `configs/*.yaml` name, in order, and then the same at the other
-end of the report's learning rates, until the budget is spent. A search's result is the lowest
-ab_swd of all epochs that satisfy the guards.
+end; the grid is the trainings that `search/configs/*.yaml` name, in order, and then the same at the
+other end of the report's learning rates, until the budget is spent. A search's result is the
+lowest ab_swd of all epochs that satisfy the guards.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ from data_pipeline.sources.by_name import open_source
 from data_pipeline.split import Split, split_by_content
 from models.training.device import resolve_compute
 from models.training.loss_window import NonFiniteLossError
+from models.training.report import EpochReport
 from models.training.settings import TrainingSettings
 from models.training.trial import TrialTraining
 from search.config import SearchConfig, load_yaml
 from search.run.directory import RunFolder, append_rows, read_rows
 from search.run.ledger import Ledger
+from search.space import SearchSpace
 from search.study.creation import distributions, open_study
+from search.tune.messages import TrialFailed
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[2] / "search" / "configs"
 #: the ready searches that are the report's own, in its order
 REPORT_STUDIES = ("complexity", "adversarial_effect", "final_model")
 #: the ends of the report's learning rates
@@ -68,7 +71,9 @@ class PhotoTask:
             batch_size=self.batch_size,
             max_validation_photos=self.max_validation_photos,
             seed=seed,
-            space={"generator_complexity": {"low": 8, "high": self.widest_generator, "log": True}},
+            space=SearchSpace.parse(
+                {"generator_complexity": {"low": 8, "high": self.widest_generator, "log": True}}
+            ),
         )
 
 
@@ -88,8 +93,10 @@ class Meter:
     def spent(self) -> bool:
         return self.images >= self.task.image_budget
 
-    def train(self, settings: TrainingSettings, folder: Path) -> Iterator[dict[str, Any]]:
-        """Train epoch by epoch; yields the reports, as the trainable sends them."""
+    def train(
+        self, settings: TrainingSettings, folder: Path
+    ) -> Iterator[EpochReport | TrialFailed]:
+        """Train epoch by epoch; yields what the trainable would tell the driver."""
         training: dict[str, Any] = {"settings": settings.to_dict(), "epochs": []}
         self.trainings.append(training)
         cache, split = open_photos(self.task)
@@ -109,14 +116,14 @@ class Meter:
                 report = trial.run_epoch()
             except NonFiniteLossError as error:
                 self.images += trial.training.images - before
-                yield {"failed": f"non-finite loss: {error}"}
+                yield TrialFailed(f"non-finite loss: {error}")
                 return
-            self.images += report["images"] - before
-            before = report["images"]
-            row = {name: report["metrics"][name] for name in KEPT_METRICS}
+            self.images += report.images - before
+            before = report.images
+            row = {name: report.metrics[name] for name in KEPT_METRICS}
             training["epochs"].append(row)
-            if report["feasible"] and (self.best is None or row["ab_swd"] < self.best["ab_swd"]):
-                self.best = {**row, "epoch": report["epoch"], "training": len(self.trainings) - 1}
+            if report.feasible and (self.best is None or row["ab_swd"] < self.best["ab_swd"]):
+                self.best = {**row, "epoch": report.epoch, "training": len(self.trainings) - 1}
             self.curve.append([self.images, self.best and self.best["ab_swd"]])
             yield report
 
@@ -136,7 +143,9 @@ def our_search(task: PhotoTask, seed: int, folder: Path) -> Meter:
     meter = Meter(task, seed)
     while not meter.spent and (opened := ledger.ask()):
         for report in meter.train(opened.settings, run.trial_folder(opened.trial_id)):
-            if ledger.report(opened.trial_id, report):
+            if isinstance(report, TrialFailed):
+                ledger.fail(opened.trial_id, report.reason)
+            elif ledger.report(opened.trial_id, report):
                 break
         if meter.spent:
             ledger.stop_all("the budget of images is spent")
@@ -146,7 +155,7 @@ def our_search(task: PhotoTask, seed: int, folder: Path) -> Meter:
 
 def random_search(task: PhotoTask, seed: int, folder: Path) -> Meter:
     config = task.config(seed)
-    space = config.make_space()
+    space = config.space
     study = optuna.create_study(sampler=RandomSampler(seed=seed))
 
     def draw() -> Iterator[TrainingSettings]:

@@ -11,10 +11,11 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import Trial
 
 from benchmarks.search_quality.tables import Table
+from models.training.report import EpochReport
+from models.training.settings import TrainingSettings
 from search.config import SearchConfig
 from search.run.directory import RunFolder
 from search.run.ledger import Ledger
-from search.run.trial_rows import OpenTrial
 
 #: more than any search here asks for
 MANY = 100_000
@@ -50,16 +51,26 @@ class Ours:
 
     def tell(self, asked: Any, result: float) -> None:
         metrics = {self.ledger.objective.metric: result}
-        report = {"epoch": 1, "step": 1, "images": 1, "seconds": 0.0, "windows": []}
-        report |= {"metrics": metrics, "feasible": True, "done": True}
-        self.ledger.report(asked, {**report, "best_epoch": 1, "best_metrics": metrics})
+        report = EpochReport(
+            epoch=1,
+            step=1,
+            images=1,
+            seconds=0.0,
+            windows=[],
+            metrics=metrics,
+            feasible=True,
+            best_epoch=1,
+            best_metrics=metrics,
+            done=True,
+        )
+        self.ledger.report(asked, report)
         self.ledger.finish(asked)
 
 
 class _TableLedger(Ledger):
-    def opened(self, trial: Trial, params: dict[str, Any], *, started_at: str) -> OpenTrial:
+    def settings_of(self, trial: Trial) -> TrainingSettings:
         # The table's parameters are no settings of a training: rows name the defaults instead.
-        return super().opened(trial, {}, started_at=started_at)
+        return self.config.space.settings({}, seed=trial.number)
 
 
 class Plain:

@@ -11,12 +11,11 @@ from typing import Any
 
 import yaml
 
-from models.file_names import SAMPLES
 from models.metrics.names import METRIC_MEANINGS
 from models.networks.complexity import generator_parameters
 
 CARD_NAME = "README.md"
-SAMPLES_NAME = SAMPLES
+SAMPLES_NAME = "samples.png"
 
 _LIMITS = """\
 - It was trained on one kind of photo, namely those described above. On portraits, interiors or
@@ -96,6 +95,8 @@ def _opening(config: Mapping[str, Any], *, has_samples: bool) -> list[str]:
         + (f" (trial {_cell(config['trial_id'])})." if "trial_id" in config else "."),
         "",
     ]
+    if broken := config.get("broken_guards"):
+        lines += [f"**Its colours fail the guards of the search:** {_cell(broken)}.", ""]
     if has_samples:
         lines += [f"![Grey inputs left, outputs right]({SAMPLES_NAME})", ""]
         lines += ["Photos it was not trained on: grey inputs left, outputs right.", ""]

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 LEAKY_SLOPE = 0.2
-#: a binomial filter, which is zero at the finest pattern that pixels can show (every other one)
-BINOMIAL = (0.25, 0.5, 0.25)
 
 
 class SmoothConvTranspose2d(nn.ConvTranspose2d):
     """A transposed convolution, then a fixed 3x3 blur: (N, in, H, W) -> (N, out, 2H, 2W).
 
     A transposed convolution of stride 2 makes the four pixels of each 2x2 cell with four sets of
-    weights, so that it can draw patterns with the period of the cell. The blur takes them away and
-    has no weights. Sources: Zhang 2019, https://arxiv.org/abs/1904.11486; Sugawara, Shiota and Kiya
+    weights, so that it can draw patterns with the period of the cell. The blur is binomial (1/4,
+    1/2, 1/4), which is zero at the finest pattern that pixels can show (every other one), and has
+    no weights. Sources: Zhang 2019, https://arxiv.org/abs/1904.11486; Sugawara, Shiota and Kiya
     2018, https://arxiv.org/abs/1806.02658.
     """
-
-    taps: Tensor
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # On the network's device, since a step that is recorded cannot copy from the host; and no
-        # part of the state, since it is never learnt.
-        self.register_buffer("taps", torch.tensor(BINOMIAL), persistent=False)
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Double both sides."""
         x = super().forward(input, output_size)
-        taps = self.taps.to(x.dtype)
+        # Made where it is used: a step that is recorded cannot copy from the host.
+        taps = 0.5 - 0.25 * torch.arange(-1, 2, dtype=x.dtype, device=x.device).abs()
         kernel = (taps[:, None] * taps).expand(self.out_channels, 1, 3, 3)
         padded = functional.pad(x, (1, 1, 1, 1), mode="replicate")
         return functional.conv2d(padded, kernel, groups=self.out_channels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,8 +76,12 @@ class Training:
         """The generator to validate and export: the averaged one if there is an average."""
         return self.average.network if self.average else self.pair.generator
 
-    def run_epoch(self) -> Iterator[dict[str, Any]]:
+    def run_epoch(
+        self, *, on_step: Callable[[int, int], None] | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Train one epoch; yield a row of losses at the end of each window.
+
+        `on_step` is called after each step with (steps done, steps in all) of the epoch.
 
         Raises NonFiniteLossError at the end of the window in which a loss stopped being finite.
         """
@@ -103,6 +107,8 @@ class Training:
                     "seconds": round(self.seconds, 3),
                     **row,
                 }
+            if on_step:
+                on_step(i + 1, steps_per_epoch)
         self.epoch += 1
 
     def _make_steps(self) -> Step | CapturedSteps:

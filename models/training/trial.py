@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from data_pipeline.cache.build import PhotoCache
 from data_pipeline.durable import make_folder, remove_leftovers, replace_files
 from data_pipeline.errors import InputError
 from data_pipeline.split import Split
+from models.accelerator.memory import photos_fit
 from models.file_names import BEST, CHECKPOINT, ORIGINALS, SAMPLES
 from models.metrics.objective import Objective
 from models.metrics.validation import validate
 from models.training.checkpoint import encode_checkpoint, load_checkpoint, save_checkpoint
 from models.training.device import Compute
+from models.training.epoch_progress import EpochProgress
 from models.training.loop import Training
-from models.training.memory import photos_fit
+from models.training.report import BestEpoch, EpochReport
 from models.training.sample_grid import encode_png, originals_grid, sample_grid
 from models.training.settings import TrainingSettings
 
@@ -34,8 +37,7 @@ VALIDATION_BATCH = 32
 class TrialTraining:
     """A training with its validation, sample grid and checkpoints.
 
-    `run_epoch` returns a report: a plain dictionary with the losses of each window, the validation
-    metrics and how the trial stands. A trial whose folder holds a checkpoint goes on from there.
+    `run_epoch` returns a report. A trial whose folder holds a checkpoint goes on from there.
 
     Args:
         folder: where checkpoints and sample grids go; made if missing.
@@ -83,8 +85,8 @@ class TrialTraining:
         )
         self.training = Training(settings, batches, compute)
         self.seconds = 0.0
-        self.best: dict[str, Any] | None = None
-        self.last_report: dict[str, Any] | None = None
+        self.best: BestEpoch | None = None
+        self.last_report: EpochReport | None = None
         make_folder(folder)
         remove_leftovers(folder)
         if self.checkpoint_path.exists():
@@ -105,62 +107,64 @@ class TrialTraining:
         """Whether all epochs are trained."""
         return self.training.epoch >= self.max_epochs
 
-    def run_epoch(
-        self, *, on_window: Callable[[dict[str, Any]], None] | None = None
-    ) -> dict[str, Any]:
+    def run_epoch(self, *, on_step: Callable[[EpochProgress], None] | None = None) -> EpochReport:
         """Train, validate and checkpoint one epoch; return its report.
 
-        `on_window` is called with each row of losses as it comes. The report's keys: `epoch`,
-        `step`, `images`, `seconds` (training and validation so far), `windows` (rows of losses),
-        `metrics`, `feasible`, `best_epoch`, `best_metrics`, `done`.
+        `on_step` is called after each step.
         Raises NonFiniteLossError; the checkpoints of earlier epochs are then untouched.
         """
         started = time.perf_counter()
-        windows = []
-        for window in self.training.run_epoch():
-            windows.append(window)
-            if on_window:
-                on_window(window)
+
+        def stepped(step: int, steps: int) -> None:
+            if on_step:
+                on_step(self._progress(step, steps))
+
+        windows = list(self.training.run_epoch(on_step=stepped))
         metrics = validate(
             self.training.generator, self._validation_batches(), device=self.training.compute.device
         )
-        if self._is_best(metrics):
-            self._keep_best(metrics)
-        assert self.best is not None
+        key = self.objective.sort_key
+        best = self.best
+        if best is None or key(metrics) < key(best.metrics):
+            self.best = best = BestEpoch(epoch=self.training.epoch, metrics=metrics)
+            self._keep(best)
         self.seconds += time.perf_counter() - started
-        self.last_report = {
-            "epoch": self.training.epoch,
-            "step": self.training.step,
-            "images": self.training.images,
-            "seconds": round(self.seconds, 3),
-            "windows": windows,
-            "metrics": metrics,
-            "feasible": self.objective.feasible(metrics),
-            "best_epoch": self.best["epoch"],
-            "best_metrics": self.best["metrics"],
-            "done": self.done,
-        }
+        self.last_report = EpochReport(
+            epoch=self.training.epoch,
+            step=self.training.step,
+            images=self.training.images,
+            seconds=round(self.seconds, 3),
+            windows=windows,
+            metrics=metrics,
+            feasible=self.objective.feasible(metrics),
+            best_epoch=best.epoch,
+            best_metrics=best.metrics,
+            done=self.done,
+        )
         self._save()
         return self.last_report
 
-    def _is_best(self, metrics: dict[str, float]) -> bool:
-        if self.best is None:
-            return True
-        key = self.objective.sort_key
-        return key(metrics) < key(self.best["metrics"])
+    def _progress(self, step: int, steps: int) -> EpochProgress:
+        averages = self.training.window.averages
+        return EpochProgress(
+            epoch=self.training.epoch,
+            step=step,
+            steps=steps,
+            reconstruction=averages.get("reconstruction"),
+            adversarial=averages.get("adversarial"),
+        )
 
-    def _keep_best(self, metrics: dict[str, float]) -> None:
-        self.best = {"epoch": self.training.epoch, "metrics": metrics}
+    def _keep(self, best: BestEpoch) -> None:
         generator = self.training.generator
-        best = {
+        state = {
             "settings": self.settings.to_dict(),
-            **self.best,
+            **asdict(best),
             "generator": generator.state_dict(),
         }
         L_N1HW, real_N2HW = load_batch(self.cache, self.validation_indices[:N_SAMPLES])
         fake_N2HW = self._colorize(L_N1HW)
         files = {
-            BEST: encode_checkpoint(best),
+            BEST: encode_checkpoint(state),
             SAMPLES: encode_png(sample_grid(L_N1HW, fake_N2HW)),
         }
         if not (self.folder / ORIGINALS).exists():
@@ -190,9 +194,9 @@ class TrialTraining:
                 "settings": self.settings.to_dict(),
                 "training": self.training.state_dict(),
                 "seconds": self.seconds,
-                "best": self.best,
+                "best": self.best and asdict(self.best),
                 # A killed driver may never have seen it; the resumed trial reports it again.
-                "last_report": self.last_report,
+                "last_report": self.last_report and self.last_report.to_dict(),
             },
         )
 
@@ -212,9 +216,9 @@ class TrialTraining:
             )
         self.training.load_state_dict(state["training"])
         self.seconds = state["seconds"]
-        self.best = state["best"]
+        self.best = BestEpoch(**state["best"])
         # Whether it is done is for the present `max_epochs` to say.
-        self.last_report = {**state["last_report"], "done": self.done}
+        self.last_report = replace(EpochReport.from_dict(state["last_report"]), done=self.done)
 
 
 def epochs_to_go_on_from(folder: Path) -> int:

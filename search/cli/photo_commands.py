@@ -76,14 +76,19 @@ def add_parsers(commands: Any) -> None:
 def _export(arguments: argparse.Namespace) -> int:
     from search.finetune.export import export_trial
 
-    trial_id = export_trial(
+    exported = export_trial(
         arguments.folder,
         arguments.out,
         trial=arguments.trial,
         data_name=arguments.data_name,
         force=arguments.force,
     )
-    print(f"wrote the generator of trial {trial_id} to {arguments.out}", file=sys.stderr)
+    guards = exported.broken_guards
+    failing = f"; its colours fail the guards: {guards}" if guards else ""
+    print(
+        f"wrote the generator of trial {exported.trial_id} to {arguments.out}{failing}",
+        file=sys.stderr,
+    )
     return 0
 
 

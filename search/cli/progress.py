@@ -1,48 +1,91 @@
-"""Progress of a search on standard error: one live line in a terminal, plain lines elsewhere."""
+"""Progress of a search on standard error: live lines in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+from rich.status import Status
 from rich.text import Text
+
+from search.cli.running_trial import RunningTrial
+from search.cli.time_left import TimeLeft, rough
 
 if TYPE_CHECKING:
     # Only for types: photos are shown before Optuna is loaded.
     from search.run.ended_trials import EndedTrial
     from search.run.ledger import Ledger
     from search.run.trial_rows import OpenTrial
-    from search.tune.resources import Slots
+    from search.tune.messages import EpochDone
+
+#: trials that run on a cluster beyond these are only counted
+MAX_LINES = 8
 
 
 class Progress:
-    """Shows how the photos are read and how the trials go."""
+    """Shows how a search starts, how the photos are read and how the trials go.
+
+    A context: what it shows live has gone at its end.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._status: Status | None = None
         self._ledger: Ledger | None = None
-        self._slots: Slots | None = None
-        self._live: Live | None = None
-        self._epochs: dict[str, int] = {}
+        #: before the last trial ended
+        self._best: EndedTrial | None = None
+        self._running: dict[str, RunningTrial] = {}
+        #: the live lines are drawn by a thread of their own
+        self._lock = threading.Lock()
         self._noted = False
-        self._epochs_done = 0
-        self._seconds_done = 0.0
-        self._started = 0.0
+        #: trained in this session by trials that do not run any more, and how many of them ended
+        self._epochs_done = 0.0
+        self._n_ended = 0
+        self._time_left = TimeLeft()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop_waiting()
 
     def say(self, text: str) -> None:
         """Print a line."""
         self.console.print(Text(text))
 
+    def wait_for(self, what: str) -> None:
+        """Show that something goes on, until `photos` or `trials` have more to show."""
+        if not self.console.is_terminal:
+            return
+        if self._status is None:
+            self._status = Status(what, console=self.console)
+            self._status.start()
+        else:
+            self._status.update(what)
+
+    def stop_waiting(self) -> None:
+        """End what `wait_for` shows."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
     @contextmanager
     def photos(self) -> Iterator[Callable[[int, int], None]]:
         """Show how many photos are read; yields what to call with (done, total)."""
+        self.stop_waiting()
         if not self.console.is_terminal:
             yield lambda done, total: None
             return
@@ -59,81 +102,110 @@ class Progress:
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
     @contextmanager
-    def trials(self, ledger: Ledger, slots: Slots) -> Iterator[None]:
+    def trials(self, ledger: Ledger) -> Iterator[None]:
         """Show the state of the search while the context lasts."""
-        self._ledger, self._slots, self._started = ledger, slots, time.monotonic()
+        self._ledger, self._best = ledger, ledger.best
+        with self.live(self._lines):
+            yield
+
+    @contextmanager
+    def live(self, render: Callable[[], RenderableType]) -> Iterator[None]:
+        """Show what `render` returns, again and again, while the context lasts."""
+        self.stop_waiting()
         if not self.console.is_terminal:
             yield
             return
         with Live(
-            get_renderable=self._line, console=self.console, refresh_per_second=4, transient=True
-        ) as self._live:
+            get_renderable=render, console=self.console, refresh_per_second=4, transient=True
+        ):
             yield
-        self._live = None
 
-    def on_start(self, opened: OpenTrial) -> None:
-        """A trial was asked for."""
-        self._epochs[opened.trial_id] = opened.reported_epoch
+    def on_start(self, trial: OpenTrial) -> None:
+        """A trial was asked for, or continued."""
+        assert self._ledger is not None
+        folder = self._ledger.run.trial_folder(trial.trial_id)
+        with self._lock:
+            self._leave(trial.trial_id)
+            self._running[trial.trial_id] = RunningTrial(
+                folder, begun=trial.reported_epoch, repeat=trial.repeat_of is not None
+            )
 
-    def on_report(self, trial_id: str, report: dict[str, Any]) -> None:
+    def on_epoch(self, trial_id: str, message: EpochDone) -> None:
         """A trial validated an epoch."""
-        if "epoch" in report:
-            self._epochs_done += max(0, report["epoch"] - self._epochs.get(trial_id, 0))
-            self._epochs[trial_id] = report["epoch"]
-        if "note" in report and not self._noted:
+        with self._lock:
+            if running := self._running.get(trial_id):
+                running.reported = message.report.epoch
+        if message.note and not self._noted:
             self._noted = True  # each process of a trial comes with the same
-            self.say(f"trial {trial_id}: {report['note']}")
+            self.say(f"trial {trial_id}: {message.note}")
 
     def on_end(self, ended: EndedTrial) -> None:
         """A trial ended: one line, kept."""
         assert self._ledger is not None
-        self._epochs.pop(ended.trial_id, None)
+        with self._lock:
+            self._leave(ended.trial_id)
+            self._n_ended += 1
         n, total = len(self._ledger.ended), self._ledger.total
         metric = self._ledger.objective.metric
         value = "" if ended.value is None else f"  {metric} {ended.value:.4g}"
         guard = "" if ended.feasible or ended.value is None else "  (breaks a guard)"
         reason = f"  {ended.reason}" if ended.value is None else ""
-        best = self._ledger.best
-        crown = "  best so far" if best is not None and best.trial_id == ended.trial_id else ""
         self.say(
             f"[{n}/{total}] trial {ended.trial_id} {ended.state}{value}{guard}{reason}"
-            f"  {ended.seconds:.0f} s{crown}"
+            f"  {ended.seconds:.0f} s{self._crown(ended)}"
         )
 
-    def _line(self) -> Text:
+    def _crown(self, ended: EndedTrial) -> str:
+        """Whether a trial is the best so far, and why, where its value alone does not say so."""
         assert self._ledger is not None
-        assert self._slots is not None
+        best, before = self._ledger.best, self._best
+        if best is None or best.trial_id != ended.trial_id:
+            return ""
+        self._best = best
+        if not best.feasible:
+            return "  best so far, as none satisfies the guards"
+        if before is not None and not before.feasible:
+            return "  best so far, as the first that satisfies the guards"
+        return "  best so far"
+
+    def _leave(self, trial_id: str) -> None:
+        if running := self._running.pop(trial_id, None):
+            self._epochs_done += running.reported - running.begun
+
+    def _lines(self) -> Group:
+        assert self._ledger is not None
         ledger = self._ledger
-        done, total = len(ledger.ended), ledger.total
-        running = "  ".join(
-            f"{trial_id} {epoch}/{ledger.config.max_epochs}"
-            for trial_id, epoch in sorted(self._epochs.items())
-        )
-        parts = [f"{done}/{total} trials", f"running {running or 'none yet'}"]
+        parts = [f"{len(ledger.ended)}/{ledger.total} trials"]
         if best := ledger.best:
-            parts.append(f"best {ledger.objective.metric} {best.value:.4g} ({best.trial_id})")
-        if left := self._seconds_left(done, total):
-            parts.append(f"about {duration(left)} left")
-        return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
+            guard = "" if best.feasible else ", which breaks a guard"
+            parts.append(
+                f"best {ledger.objective.metric} {best.value:.4g} by {best.trial_id}{guard}"
+            )
+        with self._lock:
+            for trial in self._running.values():
+                trial.read()
+            if (left := self._seconds_left()) is not None:
+                parts.append(f"about {rough(left)} left")
+            shown = sorted(self._running)[:MAX_LINES]
+            lines = [
+                f"  {trial_id}  {self._running[trial_id].describe(ledger.config.max_epochs)}"
+                for trial_id in shown
+            ]
+            if more := len(self._running) - len(shown):
+                lines.append(f"  and {more} more")
+        whole = [" · ".join(parts), *(lines or ["  starting"])]
+        return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in whole))
 
-    def _seconds_left(self, done: int, total: int) -> float | None:
-        """Extrapolate from this session's pace; trials that stop early make it pessimistic."""
+    def _seconds_left(self) -> float | None:
+        """From the pace of this session and the epochs that trials have needed in it."""
         assert self._ledger is not None
-        elapsed = time.monotonic() - self._started
-        if not self._epochs_done:
-            return None
-        ended = self._ledger.ended
-        per_trial = ended.seconds / len(ended) if ended else None
-        if per_trial and self._slots:
-            return per_trial * (total - done) / self._slots.concurrency
-        epochs = total * self._ledger.config.max_epochs
-        return elapsed * max(0, epochs - self._epochs_done) / self._epochs_done
-
-
-def duration(seconds: float) -> str:
-    """A length of time for people."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+        ledger, config = self._ledger, self._ledger.config
+        running = self._running.values()
+        done = self._epochs_done + sum(trial.epochs - trial.begun for trial in running)
+        # Before there are any, and when all were stopped early by chance, a trial is a long one.
+        usual = (config.max_epochs + self._epochs_done) / (1 + self._n_ended)
+        to_come = ledger.total - len(ledger.ended) - len(running)
+        repeats = min(to_come, config.finalists * config.repeats - ledger.ended.repeated)
+        left = sum(trial.epochs_left(usual, config.max_epochs) for trial in running)
+        left += (to_come - repeats) * usual + repeats * config.max_epochs
+        return self._time_left.update(done=done, left=left)

@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import InputError
+from models.metrics.broken_guards import describe_broken_guards
 from search.cli.storage_flag import BARE, tell_apart, without_secrets
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig, load_yaml
-from search.run.directory import RunFolder
+from search.ready_searches import find_config, ready_searches
+from search.run.directory import RunFolder, read_rows
 from search.run.remote_storage import RemoteStorage, open_remote_storage
 from search.run.sync import RunSync
 from search.study.storage import check_free
 
 if TYPE_CHECKING:
+    from search.cli.progress import Progress
+    from search.run.ledger import Ledger
     from search.run.photos import SearchPhotos
 
 #: flags that set the configuration key of the same name
@@ -66,10 +70,18 @@ def add_parser(commands: Any) -> None:
     source.add_argument("--images", metavar="DIR", help="folder of photos, or kaggle:OWNER/NAME")
     source.add_argument("--image-size", type=int, metavar="S", help="pixels a side (128)")
     source.add_argument("--batch-size", type=int, metavar="B", help="photos a step (16)")
+    ready = ", ".join(ready_searches())
     run_group = parser.add_argument_group("run")
-    run_group.add_argument("--config", type=Path, metavar="FILE", help="YAML configuration")
+    run_group.add_argument(
+        "--config", type=Path, metavar="FILE", help=f"YAML configuration, or one of {ready}"
+    )
     run_group.add_argument("--name", help="name of the run (default: date and time)")
     run_group.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR")
+    run_group.add_argument(
+        "--describe",
+        action="store_true",
+        help="start nothing: print the resolved search and about how long and large it gets",
+    )
     run_group.add_argument("--resume", action="store_true", help="go on with the run of this name")
     run_group.add_argument("--seed", type=int, metavar="N", help="seed of the search (0)")
     run_group.add_argument(
@@ -82,7 +94,12 @@ def add_parser(commands: Any) -> None:
         "s3://BUCKET/runs; may be given for each",
     )
     budget = parser.add_argument_group("budget")
-    budget.add_argument("--trials", type=int, metavar="N", help="trials in all (20)")
+    budget.add_argument(
+        "--trials",
+        type=_count_or_more,
+        metavar="N",
+        help="trials in all (20); +N with --resume: so many more than the search had",
+    )
     budget.add_argument("--max-epochs", type=int, metavar="E", help="epochs a trial (10)")
     budget.add_argument(
         "--time-budget",
@@ -120,8 +137,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     from search.cli.progress import Progress
 
-    progress = Progress()
+    with Progress() as progress:
+        progress.wait_for("starting")
+        return _run(arguments, progress)
+
+
+def _run(arguments: argparse.Namespace, progress: Progress) -> int:
     tell_apart(arguments)
+    if arguments.describe:
+        return _describe(arguments, progress)
     if arguments.resume:
         run_folder, config = _resumed(arguments)
     else:
@@ -148,12 +172,32 @@ def run(arguments: argparse.Namespace) -> int:
         return _search(run_folder, config, arguments, place, progress)
 
 
+def _describe(arguments: argparse.Namespace, progress: Progress) -> int:
+    for flag, given in (("--resume", arguments.resume), ("--address", arguments.address)):
+        if given:
+            raise InputError(
+                f"--describe is of a new search on this machine, but got {flag}; leave it out"
+            )
+    config = _new_config(arguments)
+    from search.run.photos import prepare_photos
+
+    with progress.photos() as on_photo:
+        photos = prepare_photos(config, progress=on_photo)
+    progress.wait_for("training some steps")
+    from search.cli.describe_search import describe_search
+
+    description = describe_search(config, photos)
+    progress.stop_waiting()
+    sys.stdout.write(description)
+    return 0
+
+
 def _search(
     run_folder: RunFolder,
     config: SearchConfig,
     arguments: argparse.Namespace,
     place: RemoteStorage | None,
-    progress: Any,
+    progress: Progress,
 ) -> int:
     from search.run.photos import prepare_photos, reopen_photos
 
@@ -163,12 +207,11 @@ def _search(
         else:
             photos = prepare_photos(config, progress=on_photo)
     _say_photos(photos.summary, progress)
-    # What takes seconds to load is loaded before the run exists.
-
     if not arguments.resume:
         command = ["chromatune", *without_secrets(sys.argv[1:])]
         run_folder.create(config.to_dict(), command=command, data=photos.summary)
     run_folder.lock()
+    progress.wait_for("starting Ray")
     try:
         with RunSync(run_folder.path, place, progress.say) if place else nullcontext():
             return _run_trials(run_folder, config, arguments, photos, progress)
@@ -181,7 +224,7 @@ def _run_trials(
     config: SearchConfig,
     arguments: argparse.Namespace,
     photos: SearchPhotos,
-    progress: Any,
+    progress: Progress,
 ) -> int:
     from search.run.ledger import Ledger
     from search.run.storage_errors import SearchHaltedError, describe, halts
@@ -213,27 +256,38 @@ def _run_trials(
     return 0
 
 
-def _say_end(run_folder: RunFolder, ledger: Any, progress: Any) -> None:
+def _say_end(run_folder: RunFolder, ledger: Ledger, progress: Progress) -> None:
     best = ledger.best
     if best is not None:
-        progress.say(
+        said = (
             f"done: {len(ledger.ended)} trials; best {ledger.config.objective} {best.value:.4g} "
             f"by trial {best.trial_id}"
         )
+        if not best.feasible:
+            # The last row of a trial counts.
+            rows = {row["trial_id"]: row for row in read_rows(run_folder.path / "trials.jsonl")}
+            broken = describe_broken_guards(ledger.objective.guards, rows[best.trial_id])
+            said += f", but no trial satisfies the guards: {broken}"
+        progress.say(said)
     progress.say(f"see it with: chromatune leaderboard {shlex.quote(str(run_folder.path))}")
 
 
-def _say_photos(summary: dict[str, Any], progress: Any) -> None:
+def _say_photos(summary: dict[str, Any], progress: Progress) -> None:
     from search.run.photos import describe_photos
 
     progress.say(describe_photos(summary))
 
 
 def _new_config(arguments: argparse.Namespace) -> SearchConfig:
-    values: dict[str, Any] = load_yaml(arguments.config) if arguments.config else {}
+    values: dict[str, Any] = load_yaml(find_config(arguments.config)) if arguments.config else {}
     values.setdefault("name", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
     if arguments.name is not None:
         values["name"] = arguments.name
+    if isinstance(arguments.trials, _More):
+        raise InputError(
+            f"--trials +{arguments.trials} must come with --resume, as it adds to a search that is "
+            f"there; add --resume, or use --trials {arguments.trials}"
+        )
     for flag in _CONFIG_FLAGS:
         if (value := getattr(arguments, flag)) is not None:
             values[flag] = value
@@ -250,6 +304,8 @@ def _resumed(arguments: argparse.Namespace) -> tuple[RunFolder, SearchConfig]:
     run_folder = RunFolder(arguments.runs_dir / arguments.name)
     run_folder.check_present()
     config = SearchConfig.from_dict(run_folder.read_config())
+    if isinstance(arguments.trials, _More):
+        arguments.trials = config.trials + arguments.trials
     for flag in _CONFIG_FLAGS:
         value = getattr(arguments, flag)
         if value is None or value == getattr(config, flag):
@@ -272,6 +328,17 @@ def _check_device(config: SearchConfig) -> None:
         from models.training.device import resolve_compute
 
         resolve_compute(config.device)
+
+
+class _More(int):
+    """So many more than there are."""
+
+
+def _count_or_more(text: str) -> int:
+    try:
+        return _More(text) if text.startswith("+") else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number or +N: {text!r}") from None
 
 
 def _count_or_auto(text: str) -> int | str:

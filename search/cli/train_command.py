@@ -7,10 +7,12 @@ import dataclasses
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import InputError
+from models.metrics.broken_guards import describe_broken_guards
 from search.cli.search_command import parse_duration
 from search.config import DEVICE_NAMES, SearchConfig
 
@@ -74,12 +76,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     # Operators that an Apple GPU lacks run on the CPU; torch reads this when it is imported.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    progress = Progress()
     if arguments.time_budget_sec == 0:
         raise InputError("--time-budget must be above 0, but got 0 s")
     prepare = _resume if arguments.resume else _begin
-    folder, config, photos = prepare(arguments, progress)
-    return _train(folder, config, photos, arguments.time_budget_sec, progress)
+    with Progress() as progress:
+        progress.wait_for("starting")
+        folder, config, photos = prepare(arguments, progress)
+        progress.wait_for("starting the training")
+        return _train(folder, config, photos, arguments.time_budget_sec, progress)
 
 
 def _begin(
@@ -235,8 +239,9 @@ def _train(
     return 0
 
 
-def _ended(row: dict[str, Any], config: SearchConfig) -> str:
-    guard = "" if row["feasible"] else " (breaks a guard)"
+def _ended(row: Mapping[str, Any], config: SearchConfig) -> str:
+    broken = describe_broken_guards(config.make_objective().guards, row)
+    guard = f", but its colours fail the guards: {broken}" if broken else ""
     return (
         f"{row['reason'] or 'done'}: {row['epochs']} of {config.max_epochs} epochs; best "
         f"{config.objective} {row[config.objective]:.4g} at epoch {row['best_epoch']}{guard}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from data_pipeline.sources.by_name import is_folder
 from data_pipeline.split import split_by_content
 from models.bundle.store import check_target, write_bundle
 from models.file_names import BEST, SAMPLES
+from models.metrics.broken_guards import describe_broken_guards
 from models.metrics.names import METRICS
+from models.metrics.objective import DEFAULT_GUARDS, Guard
 from models.metrics.validation import grey_baseline
 from models.networks.complexity import network_sizes
 from models.networks.generator import Generator
@@ -31,6 +33,15 @@ from search.run.directory import program_version
 PRIVATE_FOLDER = "a private folder"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What went into a bundle."""
+
+    trial_id: str
+    #: the guards that its colours break and what to change, in one line; None when all hold
+    broken_guards: str | None
+
+
 def export_trial(
     folder: Path | str,
     out: Path,
@@ -38,8 +49,8 @@ def export_trial(
     trial: str | None = None,
     data_name: str | None = None,
     force: bool = False,
-) -> str:
-    """Write the generator of a trial's best epoch as a bundle; returns the trial's id.
+) -> Exported:
+    """Write the generator of a trial's best epoch as a bundle.
 
     Args:
         folder: the run's folder, by its path or URI.
@@ -62,6 +73,8 @@ def export_trial(
         )
     trial_id: str = row["trial_id"]
     checkpoint, settings, generator = _load_generator(run, trial_id)
+    guards = map(Guard.parse, run.config.get("guards", DEFAULT_GUARDS))
+    broken = describe_broken_guards(guards, checkpoint["metrics"])
     write_bundle(
         out,
         generator=generator.eval(),
@@ -75,6 +88,7 @@ def export_trial(
             "hyperparameters": settings.to_dict(),
             "balance": _balance(settings, row),
             "metrics": {name: checkpoint["metrics"].get(name) for name in METRICS},
+            "broken_guards": broken,
             "grey_metrics": _grey_metrics(run, settings.image_size),
             "data": data,
             "versions": {
@@ -87,7 +101,7 @@ def export_trial(
         samples_png=run.picture(trial_id, SAMPLES),
         force=force,
     )
-    return trial_id
+    return Exported(trial_id=trial_id, broken_guards=broken)
 
 
 def _data(run: Run, name: str | None) -> dict[str, Any]:

@@ -6,19 +6,20 @@ import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from data_pipeline.cache.build import open_cache
 from data_pipeline.split import split_by_content
 from models.training.device import resolve_compute
+from models.training.epoch_progress import EpochProgress
 from models.training.loss_window import NonFiniteLossError
+from models.training.report import EpochReport
 from models.training.trial import TrialTraining
 from search.cli import interrupts
 from search.finetune.output_folder import TrainFolder
 from search.finetune.training_progress import TrainProgress
 from search.run.directory import append_rows, cut_rows, read_rows, utc_now
 from search.run.trial_files import append_report, take_up_rows
-from search.run.trial_rows import State, TrialRecord, ended_row, started_row
+from search.run.trial_rows import Row, TrialOutcome, TrialRecord, ended_row, started_row
 
 
 class TrainingFailedError(RuntimeError):
@@ -31,7 +32,7 @@ def train(
     *,
     time_budget_sec: float | None,
     progress: TrainProgress,
-) -> dict[str, Any]:
+) -> Row:
     """Train until all epochs are done, or until the epoch in which the time budget ends.
 
     Goes on from the checkpoint in the folder, if there is one. It uses the threads that torch
@@ -50,9 +51,9 @@ def train(
     with progress.epochs(trial):
         while not trial.done:
             try:
-                report = trial.run_epoch(on_window=_interruptible(progress.on_window))
+                report = trial.run_epoch(on_step=_interruptible(progress.on_step))
             except NonFiniteLossError as error:
-                books.end("failed", f"non-finite loss: {error}")
+                books.end(TrialOutcome("failed", f"non-finite loss: {error}"))
                 raise TrainingFailedError(_advice(folder, trial, error)) from error
             books.record(report)
             progress.on_epoch(report)
@@ -60,8 +61,8 @@ def train(
             if time_budget_sec is not None and time.monotonic() - started > time_budget_sec:
                 break
     if trial.done:
-        return books.end("complete", None)
-    return books.end("pruned", f"stopped by the time budget of {time_budget_sec:g} s")
+        return books.end(TrialOutcome("complete"))
+    return books.end(TrialOutcome("pruned", f"stopped by the time budget of {time_budget_sec:g} s"))
 
 
 class _Books:
@@ -69,7 +70,6 @@ class _Books:
 
     def __init__(self, folder: TrainFolder, trial: TrialTraining) -> None:
         self._trial, self._config = trial, folder.config
-        self._objective = self._config.make_objective()
         self._rows_path = folder.run.path / "trials.jsonl"
         windows, validations = take_up_rows(trial.folder)
         self._record = TrialRecord(
@@ -77,6 +77,7 @@ class _Books:
             settings=trial.settings,
             started_at=utc_now(),
             windows=windows,
+            device=str(trial.training.compute),
         )
         written = read_rows(self._rows_path)
         cut_rows(self._rows_path, keep=len(written))
@@ -87,25 +88,22 @@ class _Books:
         last = trial.last_report
         if last is None:
             return
-        self._record.report = self._complete(last)
-        if not validations or last["epoch"] > validations[-1]["epoch"]:
+        self._record.report = last
+        if not validations or last.epoch > validations[-1]["epoch"]:
             # Killed after the checkpoint and before its rows.
             self.record(last)
 
-    def record(self, report: dict[str, Any]) -> None:
+    def record(self, report: EpochReport) -> None:
         """Write an epoch's rows."""
-        append_report(self._trial.folder, report)
-        self._record.windows += report["windows"]
-        self._record.report = self._complete(report)
+        append_report(self._trial.folder, report.to_dict())
+        self._record.windows += report.windows
+        self._record.report = report
 
-    def end(self, state: State, reason: str | None) -> dict[str, Any]:
+    def end(self, outcome: TrialOutcome) -> Row:
         """Write how it ended."""
-        row = ended_row(self._record, self._config, self._objective, state, reason)
+        row = ended_row(self._record, self._config, outcome)
         append_rows(self._rows_path, [row])
         return row
-
-    def _complete(self, report: dict[str, Any]) -> dict[str, Any]:
-        return {**report, "device": str(self._trial.training.compute)}
 
 
 def _open_trial(folder: TrainFolder, cache_path: Path) -> TrialTraining:
@@ -123,19 +121,17 @@ def _open_trial(folder: TrainFolder, cache_path: Path) -> TrialTraining:
     )
 
 
-def _interruptible(
-    on_window: Callable[[dict[str, Any]], None],
-) -> Callable[[dict[str, Any]], None]:
-    def checked(window: dict[str, Any]) -> None:
+def _interruptible(on_step: Callable[[EpochProgress], None]) -> Callable[[EpochProgress], None]:
+    def checked(reached: EpochProgress) -> None:
         interrupts.check()
-        on_window(window)
+        on_step(reached)
 
     return checked
 
 
 def _advice(folder: TrainFolder, trial: TrialTraining, error: NonFiniteLossError) -> str:
     # The networks in memory have gone past it; the checkpoint is of the last good epoch.
-    epochs = trial.last_report["epoch"] if trial.last_report else 0
+    epochs = trial.last_report.epoch if trial.last_report else 0
     what = f"the training diverged after epoch {epochs}: {error}"
     if not epochs:
         return f"{what}; choose another trial"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from rich.live import Live
 from rich.text import Text
 
+from models.training.epoch_progress import EpochProgress
+from models.training.report import EpochReport
 from models.training.trial import TrialTraining
-from search.cli.progress import Progress, duration
+from search.cli.progress import Progress
+from search.cli.time_left import TimeLeft, rough
 
 
 class TrainProgress:
@@ -20,60 +20,51 @@ class TrainProgress:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._trial: TrialTraining | None = None
-        #: (epochs, clock in seconds) when the context was entered and at the last window
-        self._begun = self._reached = (0.0, 0.0)
+        self._begun = 0
         self._seconds = 0.0
-        self._window: dict[str, Any] | None = None
+        self._reached: EpochProgress | None = None
+        self._time_left = TimeLeft()
 
     @contextmanager
     def epochs(self, trial: TrialTraining) -> Iterator[None]:
         """Show the state of the training while the context lasts."""
-        self._trial, self._seconds = trial, trial.seconds
-        self._begun = self._reached = (float(trial.training.epoch), time.monotonic())
-        console = self._progress.console
-        if not console.is_terminal:
-            yield
-            return
-        with Live(get_renderable=self._line, console=console, refresh_per_second=4, transient=True):
+        self._trial, self._seconds, self._begun = trial, trial.seconds, trial.training.epoch
+        with self._progress.live(self._line):
             yield
 
-    def on_window(self, window: dict[str, Any]) -> None:
-        """Some training steps were done; `window` is their row of losses."""
-        self._window = window
-        self._reached = (window["epoch"], time.monotonic())
+    def on_step(self, reached: EpochProgress) -> None:
+        """A training step was done."""
+        self._reached = reached
 
-    def on_epoch(self, report: dict[str, Any]) -> None:
+    def on_epoch(self, report: EpochReport) -> None:
         """An epoch was trained and validated: one line, kept."""
         assert self._trial is not None
         metric = self._trial.objective.metric
-        seconds, self._seconds = report["seconds"] - self._seconds, report["seconds"]
+        seconds, self._seconds = report.seconds - self._seconds, report.seconds
         losses = [
             f"{name} {value:.4g}"
             for name in ("reconstruction", "adversarial")
-            if (value := report["windows"][-1].get(f"{name}_ema")) is not None
+            if (value := report.windows[-1].get(f"{name}_ema")) is not None
         ]
-        notes = "" if report["feasible"] else "  (breaks a guard)"
-        if report["best_epoch"] == report["epoch"]:
+        notes = "" if report.feasible else "  (breaks a guard)"
+        if report.best_epoch == report.epoch:
             notes += "  best so far"
         self._progress.say(
-            f"[{report['epoch']}/{self._trial.max_epochs}] {metric} "
-            f"{report['metrics'][metric]:.4g}  {'  '.join(losses)}  {seconds:.0f} s{notes}"
+            f"[{report.epoch}/{self._trial.max_epochs}] {metric} "
+            f"{report.metrics[metric]:.4g}  {'  '.join(losses)}  {seconds:.0f} s{notes}"
         )
 
     def _line(self) -> Text:
         assert self._trial is not None
-        trial, window = self._trial, self._window
-        done, now = self._reached
-        parts = [f"epoch {done:.2f} of {trial.max_epochs}"]
-        if window:
-            parts.append(f"reconstruction {window['reconstruction_ema']:.4g}")
-            if window.get("adversarial_ema") is not None:
-                parts.append(f"adversarial {window['adversarial_ema']:.4g}")
+        trial, reached = self._trial, self._reached
+        if reached is None:
+            return Text("starting")
+        parts = [f"epoch {reached.epoch + 1}/{trial.max_epochs}  {reached.describe()}"]
         if trial.best:
             metric = trial.objective.metric
-            parts.append(f"best {metric} {trial.best['metrics'][metric]:.4g}")
-        epochs_before, began = self._begun
-        if done > epochs_before:
-            pace = (now - began) / (done - epochs_before)
-            parts.append(f"about {duration(pace * (trial.max_epochs - done))} left")
+            parts.append(f"best {metric} {trial.best.metrics[metric]:.4g}")
+        done = reached.epochs
+        left = self._time_left.update(done=done - self._begun, left=trial.max_epochs - done)
+        if left is not None:
+            parts.append(f"about {rough(left)} left")
         return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")

@@ -155,7 +155,8 @@ class RunFolder:
                 f"a run must have one driver at a time, but another process runs {self.path}; "
                 "wait for it or stop it"
             ) from error
-        durable.remove_leftovers(self.path)
+        for folder in (self.path, *self.path.glob("trials/*")):
+            durable.remove_leftovers(folder)
 
     def close(self) -> None:
         """Let go of the lock."""

@@ -10,8 +10,9 @@ import math
 from bisect import insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Self
 
-from search.run.trial_rows import State
+from search.run.trial_rows import Row, State
 
 #: complete trials, the best ones, that can go on exactly where they ended
 KEPT_OPTIMIZERS = 20
@@ -19,16 +20,30 @@ KEPT_OPTIMIZERS = 20
 
 @dataclass(frozen=True)
 class EndedTrial:
-    """How a trial ended, for the progress display."""
+    """How a trial ended."""
 
     trial_id: str
     state: State
     reason: str | None
+    #: of the objective at its best epoch; None if it failed or ended before its first epoch
     value: float | None
     feasible: bool
     seconds: float
     #: the trial whose configuration this one trained again
     repeat_of: str | None
+
+    @classmethod
+    def from_row(cls, row: Row, metric: str) -> Self:
+        """Read a trial's last row of trials.jsonl; `metric` is the objective."""
+        return cls(
+            row["trial_id"],
+            row["state"],
+            row["reason"],
+            None if row["state"] == "failed" else row.get(metric),
+            bool(row.get("feasible")),
+            row.get("seconds") or 0.0,
+            row.get("repeat_of"),
+        )
 
 
 #: feasible before infeasible, then by the objective; the better, the less
@@ -56,7 +71,7 @@ class EndedTrials(Mapping[str, EndedTrial]):
         self._keeping: list[tuple[_Badness, int, EndedTrial]] = []
 
     def add(self, ended: EndedTrial) -> EndedTrial | None:
-        """Enter a trial; return the one that has no longer a reason to keep its optimizers."""
+        """Add a trial; return the one that has no longer a reason to keep its optimizers."""
         badness = self._badness(ended)
         self._ended[ended.trial_id] = ended
         self.seconds += ended.seconds

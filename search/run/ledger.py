@@ -1,4 +1,4 @@
-"""The books of a search: which trials were asked, what they reported and how each ended.
+"""The ledger of a search: which trials were asked for, what they reported and how each ended.
 
 Every event goes to the Optuna study and to the run's folder, in an order that a kill at any moment
 cannot make untrue: a trial's row is written before the study is told, and a validation row after
@@ -8,38 +8,39 @@ the losses that led to it. The ledger knows nothing of Ray.
 from __future__ import annotations
 
 import contextlib
-import math
-from typing import Any
 
 import optuna
-from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.distributions import BaseDistribution
 from optuna.trial import Trial, TrialState
 
+from data_pipeline.durable import make_folder
 from data_pipeline.errors import InputError
+from models.file_names import PARAMETERS, PROGRESS, SAMPLES
+from models.training.report import EpochReport
+from models.training.settings import TrainingSettings
 from models.training.trial import drop_optimizers
 from search.config import SearchConfig
 from search.run.directory import RunFolder, append_rows, utc_now, write_json
 from search.run.ended_trials import EndedTrial, EndedTrials
-from search.run.health import diagnose
 from search.run.recovery import recover
 from search.run.retry_queue import RetryQueue
 from search.run.trial_files import append_report
-from search.run.trial_rows import ATTRIBUTES, OpenTrial, State, ended_row, started_row
-from search.study.artifacts import LinkingArtifactStore
-from search.study.creation import (
-    distributions,
-    enqueue_point,
-    enqueue_repeat,
-    next_number,
-    suggest,
-    trial_id_of,
+from search.run.trial_rows import (
+    ATTRIBUTES,
+    OpenTrial,
+    Row,
+    State,
+    TrialOutcome,
+    divergence,
+    ended_row,
+    started_row,
+    training_settings,
 )
-from search.study.halving import HalvingPruner
-from search.study.journal import written_together
-from search.study.sampler import sampler_for
+from search.study.asking import ask_trial, enqueue_point, enqueue_repeat, trial_id_of
+from search.study.creation import distributions, halving_for
+from search.study.telling import tell_end
 
-_TELL = {
+_OPTUNA_STATES: dict[State, TrialState] = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
     "failed": TrialState.FAIL,
@@ -47,32 +48,37 @@ _TELL = {
 
 
 class Ledger:
-    """Asks for trials, takes their reports, tells their ends."""
+    """Asks the study for trials, records their reports and tells the study their ends."""
 
     def __init__(self, run: RunFolder, study: optuna.Study, config: SearchConfig) -> None:
+        """Open the ledger of a new search, or of one that goes on."""
         self.run = run
         self.study = study
         self.config = config
         self.objective = config.make_objective()
         #: metrics whose values the study is told, in its order
         self.objectives = (config.objective, *config.second_objectives)
-        self.space = config.make_space()
-        self.distributions: dict[str, BaseDistribution] = distributions(self.space)
+        self.distributions: dict[str, BaseDistribution] = distributions(config.space)
         self.rows_path = run.path / "trials.jsonl"
-        self.open: dict[str, OpenTrial] = {}
-        self.ended = EndedTrials(minimize=self.objective.direction == "minimize")
         #: why no more configurations are searched, although fewer than asked have ended
         self.search_ended: str | None = None
         #: why trials of the search are stopped after their epoch
         self.out_of_time: str | None = None
-        if isinstance(study.pruner, HalvingPruner):
-            study.pruner.is_feasible = self._satisfies_guards
-        self.waiting = RetryQueue(recover(self))
+        self._halving = halving_for(config, study)
+        recovered = recover(run, study, config)
+        self.ended = EndedTrials(minimize=self.objective.direction == "minimize")
+        for ended in recovered.ended:
+            self.ended.add(ended)
+        self.open: dict[str, OpenTrial] = {trial.trial_id: trial for trial in recovered.trained}
+        self.retry_queue = RetryQueue(recovered.interrupted)
+        for trial, row in recovered.untold:
+            self._tell(trial, row)
+        self.finish_all()
         self._note_convergence()
 
     @property
     def remaining(self) -> int:
-        """How many trainings are still to be started or taken up again, repeats included."""
+        """How many trainings are still to be started or continued, repeats included."""
         return self._search_remaining + self._repeats_remaining
 
     @property
@@ -83,14 +89,14 @@ class Ledger:
     @property
     def _search_remaining(self) -> int:
         if self.search_ended:
-            return sum(opened.repeat_of is None for opened in self.waiting)
-        searching = sum(opened.repeat_of is None for opened in self.open.values())
+            return sum(trial.repeat_of is None for trial in self.retry_queue)
+        searching = sum(trial.repeat_of is None for trial in self.open.values())
         return max(0, self.config.trials - self.ended.searched - searching)
 
     @property
     def _repeats_remaining(self) -> int:
         planned = self.config.finalists * self.config.repeats
-        repeating = sum(opened.repeat_of is not None for opened in self.open.values())
+        repeating = sum(trial.repeat_of is not None for trial in self.open.values())
         return max(0, planned - self.ended.repeated - repeating)
 
     @property
@@ -99,26 +105,26 @@ class Ledger:
         return self.ended.best
 
     @property
-    def waits(self) -> bool:
-        """Whether trials may still be asked, although there is none just now.
+    def has_unfinished(self) -> bool:
+        """Whether `ask` may return a trial later, although it returns none just now.
 
-        A process may die, and its trial be taken up again; repeats wait for the search to end.
+        A process may die and its trial be started again; repeats wait for the search to end.
         """
-        return bool(self.open or self.waiting)
+        return bool(self.open or self.retry_queue)
 
     def ask(self) -> OpenTrial | None:
-        """Start the next trial, or take up an interrupted one; None when there is none (yet)."""
-        opened = self.waiting.take() or self._start_next()
-        if opened is not None:
-            self.open[opened.trial_id] = opened
-        return opened
+        """Start the next trial, or continue an interrupted one; None when there is none (yet)."""
+        trial = self.retry_queue.take() or self._start_next()
+        if trial is not None:
+            self.open[trial.trial_id] = trial
+        return trial
 
     def _start_next(self) -> OpenTrial | None:
-        waiting = [each.repeat_of is None for each in self.waiting]
+        waiting = [trial.repeat_of is None for trial in self.retry_queue]
         if self._search_remaining > sum(waiting):
             enqueue_point(self.study)
             return self._start()
-        searching = any(waiting) or any(each.repeat_of is None for each in self.open.values())
+        searching = any(waiting) or any(trial.repeat_of is None for trial in self.open.values())
         if searching or self._repeats_remaining <= len(waiting):
             return None
         finalists = self.ended.finalists(self.config.finalists)
@@ -126,72 +132,69 @@ class Ledger:
             return None
         return self._start()
 
-    def report(self, trial_id: str, report: dict[str, Any]) -> bool:
-        """Record an epoch's report; return whether the trial should stop."""
-        opened = self.open[trial_id]
-        if reason := report.get("failed"):
-            opened.stopped = ("failed", reason)
-            return True
-        # A trial that was taken up again may report an epoch twice.
-        if report["epoch"] > opened.reported_epoch:
-            self._record(opened, report)
-        if opened.stopped is None and not report["done"] and opened.repeat_of is None:
-            opened.stopped = self._early_stop(opened, report["epoch"])
-        return report["done"] or opened.stopped is not None
+    def _start(self) -> OpenTrial:
+        trial = ask_trial(self.study, self.config, self.distributions)
+        opened = OpenTrial(
+            trial=trial,
+            trial_id=trial_id_of(trial.number),
+            settings=self.settings_of(trial),
+            started_at=utc_now(),
+            repeat_of=trial.user_attrs.get("repeat_of"),
+        )
+        folder = self.run.trial_folder(opened.trial_id)
+        make_folder(folder)
+        write_json(folder / PARAMETERS, opened.settings.to_dict())
+        append_rows(self.rows_path, [started_row(opened, self.config)])
+        return opened
 
-    def lose(self, trial_id: str) -> EndedTrial | None:
-        """The process of a trial has died: let the trial wait, or end it if that is too often."""
-        opened = self.open[trial_id]
-        opened.deaths += 1
-        if opened.stopped is None:
-            if opened.deaths <= self.config.max_retries:
-                self.waiting.put(self.open.pop(trial_id))
+    def settings_of(self, trial: Trial) -> TrainingSettings:
+        """The training that a trial's parameters ask for."""
+        return training_settings(trial, self.config)
+
+    def report(self, trial_id: str, report: EpochReport, *, device: str | None = None) -> bool:
+        """Record an epoch; return whether the trial should stop."""
+        trial = self.open[trial_id]
+        # A trial that was continued may report an epoch twice.
+        if report.epoch > trial.reported_epoch:
+            self._record(trial, report)
+            trial.device = device
+        if trial.stopped is None and not report.done and trial.repeat_of is None:
+            trial.stopped = self._early_stop(trial, report)
+        return report.done or trial.stopped is not None
+
+    def fail(self, trial_id: str, reason: str) -> None:
+        """Note that a trial cannot go on; it ends as failed when it is finished next."""
+        self.open[trial_id].stopped = TrialOutcome("failed", reason)
+
+    def retry_or_fail(self, trial_id: str) -> EndedTrial | None:
+        """The process of a trial has died: start it again later, or end it if that is too often."""
+        trial = self.open[trial_id]
+        trial.deaths += 1
+        if trial.stopped is None:
+            if trial.deaths <= self.config.max_retries:
+                self.retry_queue.put(self.open.pop(trial_id))
                 return None
-            times = f"{opened.deaths} times in a row" if opened.deaths > 1 else "once"
-            opened.stopped = "failed", f"the trial's process died {times}, without an epoch between"
+            times = f"{trial.deaths} times in a row" if trial.deaths > 1 else "once"
+            self.fail(trial_id, f"the trial's process died {times}, without an epoch between")
         return self.finish(trial_id)
 
     def finish(self, trial_id: str) -> EndedTrial:
         """Write how a trial ended and tell the study, exactly once."""
-        opened = self.open.pop(trial_id)
-        state, reason = self._outcome(opened)
-        append_rows(self.rows_path, [ended_row(opened, self.config, self.objective, state, reason)])
-        self.tell(opened, state, reason)
-        metrics = (opened.report or {}).get("best_metrics", {})
-        value = None if state == "failed" else metrics.get(self.objective.metric)
-        ended = EndedTrial(
-            trial_id,
-            state,
-            reason,
-            value,
-            self.objective.feasible(metrics),
-            (opened.report or {}).get("seconds", 0.0),
-            opened.repeat_of,
-        )
-        if slim := self.ended.add(ended):
-            with contextlib.suppress(InputError):  # nothing to slim in a damaged file
-                drop_optimizers(self.run.trial_folder(slim.trial_id))
+        trial = self.open.pop(trial_id)
+        (self.run.trial_folder(trial_id) / PROGRESS).unlink(missing_ok=True)
+        row = ended_row(trial, self.config, trial.outcome)
+        append_rows(self.rows_path, [row])
+        self._tell(trial.trial, row)
+        ended = EndedTrial.from_row(row, self.objective.metric)
+        if without_optimizers := self.ended.add(ended):
+            with contextlib.suppress(InputError):  # nothing to drop in a damaged file
+                drop_optimizers(self.run.trial_folder(without_optimizers.trial_id))
         self._note_convergence()
         return ended
 
-    def _note_convergence(self) -> None:
-        """End the search phase when the best trial is older than the asked patience."""
-        patience, since = self.config.patience_trials, self.ended.since_best
-        if patience is not None and self.ended.searched and since >= patience:
-            self.search_ended = f"converged: {since} trials in a row brought no better one"
-
-    def _satisfies_guards(self, number: int) -> bool:
-        opened = self.open.get(trial_id_of(number))
-        return bool(opened and opened.report and opened.report["feasible"])
-
-    def _early_stop(self, opened: OpenTrial, epoch: int) -> tuple[State, str] | None:
-        if not self.config.second_objectives and opened.trial.should_prune():
-            return "pruned", f"stopped at epoch {epoch}: behind the best at the same epoch"
-        if reason := diagnose(opened.windows, opened.validations, self.config.health):
-            return "pruned", f"stopped at epoch {epoch}: {reason}"
-        if self.out_of_time:
-            return "pruned", f"stopped at epoch {epoch}: {self.out_of_time}"
-        return None
+    def finish_all(self) -> list[EndedTrial]:
+        """Write how the trials ended that are still open."""
+        return [self.finish(trial_id) for trial_id in list(self.open)]
 
     def end_search(self, reason: str) -> bool:
         """The time for the search is over; return whether all is, because no repeats follow.
@@ -207,89 +210,53 @@ class Ledger:
     def stop_all(self, reason: str) -> None:
         """End the search early: open trials end as pruned, in `finish_all` or before."""
         self.search_ended = reason
-        self.open |= {opened.trial_id: opened for opened in self.waiting.clear()}
-        for opened in self.open.values():
-            if opened.stopped is None:
-                opened.stopped = "pruned", reason
+        self.open |= {trial.trial_id: trial for trial in self.retry_queue.clear()}
+        for trial in self.open.values():
+            if trial.stopped is None:
+                trial.stopped = TrialOutcome("pruned", reason)
 
-    def finish_all(self) -> list[EndedTrial]:
-        """Write how the trials ended that are still open."""
-        return [self.finish(trial_id) for trial_id in list(self.open)]
+    def _note_convergence(self) -> None:
+        """End the search phase when the best trial is older than the asked patience."""
+        patience, since = self.config.patience_trials, self.ended.since_best
+        if patience is not None and self.ended.searched and since >= patience:
+            self.search_ended = f"converged: {since} trials in a row brought no better one"
 
-    def _start(self) -> OpenTrial:
-        number = next_number(self.study)
-        self.study.sampler = sampler_for(self.config, number, self.distributions)
-        trial = self.study.ask()
-        with written_together(trial.storage):
-            for name, distribution in self.distributions.items():
-                suggest(trial, name, distribution)
-        opened = self.opened(trial, trial.params, started_at=utc_now())
-        folder = self.run.trial_folder(opened.trial_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "parameters.json", opened.settings.to_dict())
-        append_rows(self.rows_path, [started_row(opened, self.config)])
-        return opened
-
-    def opened(self, trial: Trial, params: dict[str, Any], *, started_at: str) -> OpenTrial:
-        """An open trial with the settings that its parameters ask for."""
-        # Trials of a search share a seed for weights and data order only by chance.
-        seed = (self.config.seed * 7919 + trial.number) % 2**31
-        settings = self.space.settings(params, seed=seed)
-        return OpenTrial(
-            trial=trial,
-            trial_id=trial_id_of(trial.number),
-            settings=settings,
-            started_at=started_at,
-            repeat_of=trial.user_attrs.get("repeat_of"),
-        )
-
-    def _record(self, opened: OpenTrial, report: dict[str, Any]) -> None:
-        metrics = report["metrics"]
-        for metric in self.objectives:
-            value = metrics.get(metric)
-            if value is None or not math.isfinite(value):
-                opened.stopped = ("failed", f"{metric} was {value} after an epoch")
+    def _record(self, trial: OpenTrial, report: EpochReport) -> None:
+        trial.stopped = trial.stopped or divergence(report.metrics, self.objectives)
         # Optuna knows no intermediate values of trials with several objectives.
         single = not self.config.second_objectives
-        if single and opened.stopped is None and report["epoch"] > opened.told_epoch:
-            opened.trial.report(metrics[self.objective.metric], step=report["epoch"])
-        append_report(self.run.trial_folder(opened.trial_id), report)
-        opened.windows += report["windows"]
-        opened.validations.append(metrics)
-        opened.reported_epoch = report["epoch"]
-        opened.report = report
-        opened.deaths = 0
+        if single and trial.stopped is None and report.epoch > trial.study_epoch:
+            trial.trial.report(report.metrics[self.objective.metric], step=report.epoch)
+        append_report(self.run.trial_folder(trial.trial_id), report.to_dict())
+        trial.windows += report.windows
+        trial.reported_epoch = report.epoch
+        trial.report = report
+        trial.deaths = 0
 
-    def _outcome(self, opened: OpenTrial) -> tuple[State, str | None]:
-        if opened.stopped:
-            return opened.stopped
-        if opened.report and opened.report["done"]:
-            return "complete", None
-        return "failed", "ended without a report"
+    def _early_stop(self, trial: OpenTrial, report: EpochReport) -> TrialOutcome | None:
+        if self._halving and self._halving.should_stop(
+            trial.trial,
+            epoch=report.epoch,
+            value=report.metrics[self.objective.metric],
+            feasible=report.feasible,
+        ):
+            reason = "behind the best at the same epoch"
+        elif self.out_of_time:
+            reason = self.out_of_time
+        else:
+            return None
+        return TrialOutcome("pruned", f"stopped at epoch {report.epoch}: {reason}")
 
-    def tell(self, opened: OpenTrial, state: State, reason: str | None) -> None:
-        """Tell the study how a trial ended, with what is known of it as user attributes."""
-        trial, metrics = opened.trial, (opened.report or {}).get("best_metrics", {})
-        values = [metrics[metric] for metric in self.objectives] if state == "complete" else None
-        row = ended_row(opened, self.config, self.objective, state, reason)
-        with written_together(trial.storage):
-            if state != "failed":
-                told = trial.constraints
-                for guard in self.objective.guards:
-                    if str(guard) not in told:
-                        trial.set_constraint(str(guard), guard.violation(metrics))
-            for key in ATTRIBUTES:
-                if row.get(key) is not None:
-                    trial.set_user_attr(key, row[key])
-            self._attach_samples(opened)
-        self.study.tell(trial, values, state=_TELL[state])
-
-    def _attach_samples(self, opened: OpenTrial) -> None:
-        samples = self.run.trial_folder(opened.trial_id) / "samples.png"
-        # A trial that was killed while its end was told has its grid already.
-        if samples.exists() and not get_all_artifact_meta(opened.trial):
-            upload_artifact(
-                artifact_store=LinkingArtifactStore(self.run.artifacts_path),
-                file_path=str(samples),
-                study_or_trial=opened.trial,
-            )
+    def _tell(self, trial: Trial, row: Row) -> None:
+        state: State = row["state"]
+        guards = () if state == "failed" else self.objective.guards
+        tell_end(
+            self.study,
+            trial,
+            _OPTUNA_STATES[state],
+            [row[metric] for metric in self.objectives] if state == "complete" else None,
+            constraints={str(guard): guard.violation(row) for guard in guards},
+            attributes={key: row.get(key) for key in ATTRIBUTES},
+            samples=self.run.trial_folder(row["trial_id"]) / SAMPLES,
+            artifacts=self.run.artifacts_path,
+        )

@@ -63,7 +63,7 @@ def describe_photos(summary: Mapping[str, Any]) -> str:
 
 def _checked(config: SearchConfig, caches: Mapping[int, PhotoCache]) -> SearchPhotos:
     cache = next(iter(caches.values()))
-    batch_size = max(config.make_space().values_of("batch_size"))
+    batch_size = max(config.space.values_of("batch_size"))
     n_train, n_validation = _split_sizes(cache, config, batch_size)
     if n_train < batch_size:
         raise InputError(
@@ -100,7 +100,7 @@ def reopen_photos(
 
 
 def _image_sizes(config: SearchConfig) -> list[int]:
-    return [int(size) for size in config.make_space().values_of("image_size")]
+    return [int(size) for size in config.space.values_of("image_size")]
 
 
 def _split_sizes(cache: PhotoCache, config: SearchConfig, batch_size: int) -> tuple[int, int]:

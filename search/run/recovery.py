@@ -1,91 +1,117 @@
-"""Takes over the books of an earlier session of a run, from its folder and its study."""
+"""The state of a search that an earlier process left, from its folder and its study."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import optuna
 from optuna.trial import Trial
 
+from data_pipeline.durable import make_folder
+from models.file_names import PARAMETERS
 from models.metrics.names import METRICS
-from search.run.directory import append_rows, cut_rows, read_rows, utc_now, write_json
+from models.training.report import EpochReport
+from search.config import SearchConfig
+from search.run.directory import RunFolder, append_rows, cut_rows, read_rows, utc_now, write_json
 from search.run.ended_trials import EndedTrial
+from search.run.lost_rows import row_from_study
 from search.run.trial_files import take_up_rows
-from search.run.trial_rows import OpenTrial, started_row
-from search.study.creation import ASKED, suggest, trial_id_of
-from search.study.sampler import sampler_for
-
-if TYPE_CHECKING:
-    from search.run.ledger import Ledger
+from search.run.trial_rows import OpenTrial, Row, divergence, started_row, training_settings
+from search.study.asking import ASKED, resume_trial, trial_id_of
+from search.study.creation import distributions
 
 
-def recover(ledger: Ledger) -> list[OpenTrial]:
-    """Fill `ledger.ended`, tell the study what a kill kept from it; return interrupted trials."""
-    interrupted: list[OpenTrial] = []
-    written = read_rows(ledger.rows_path)
-    cut_rows(ledger.rows_path, keep=len(written))
+@dataclass(frozen=True)
+class RecoveredState:
+    """Every trial that was asked for, by what is still to be done for it."""
+
+    #: nothing
+    ended: list[EndedTrial] = field(default_factory=list)
+    #: to be told to the study, which a kill kept from hearing what their rows say
+    untold: list[tuple[Trial, Row]] = field(default_factory=list)
+    #: to be finished: all their epochs are reported
+    trained: list[OpenTrial] = field(default_factory=list)
+    #: to go on from their last epoch
+    interrupted: list[OpenTrial] = field(default_factory=list)
+
+
+def recover(run: RunFolder, study: optuna.Study, config: SearchConfig) -> RecoveredState:
+    """Read the state of a search; empty for a new one.
+
+    Half-written rows are cut off and what a kill kept from being drawn or written at a trial's
+    start is drawn and written now; so is a row that the study shows to be lost. The trials of
+    `untold` are in `ended` too.
+    """
+    state = RecoveredState()
+    rows_path = run.path / "trials.jsonl"
+    written = read_rows(rows_path)
+    cut_rows(rows_path, keep=len(written))
     rows = {row["trial_id"]: row for row in written}
-    for frozen in ledger.study.get_trials(deepcopy=False, states=ASKED):
-        trial_id = trial_id_of(frozen.number)
-        row = rows.get(trial_id)
-        if row and row["state"] != "running":
-            ledger.ended.add(_ended_from(ledger, row))
-        if not frozen.state.is_finished():
-            opened = _take_up(ledger, frozen, row)
-            if trial_id in ledger.ended:
-                # Killed between the row and the study: the row is the truth.
-                ledger.tell(opened, row["state"], row["reason"])  # type: ignore[index]
-            elif opened.report and opened.report["done"]:
-                ledger.open[trial_id] = opened
-                ledger.finish(trial_id)
-            else:
-                interrupted.append(opened)
-    return interrupted
+    space = distributions(config.space)
+    for stored in study.get_trials(deepcopy=False, states=ASKED):
+        row: Row | None = rows.get(trial_id_of(stored.number))
+        has_ended = row is not None and row["state"] != "running"
+        if stored.state.is_finished() and not has_ended:
+            row = row_from_study(run, config, stored, row)
+            has_ended = True
+            append_rows(rows_path, [row])
+        if row is not None and has_ended:
+            state.ended.append(EndedTrial.from_row(row, config.objective))
+        if stored.state.is_finished():
+            continue
+        trial = resume_trial(study, config, space, stored)
+        if row is not None and has_ended:
+            state.untold.append((trial, row))
+            continue
+        opened = _reopen(run, config, trial, row, study_epoch=stored.last_step or 0)
+        (state.trained if opened.done or opened.stopped else state.interrupted).append(opened)
+    return state
 
 
-def _take_up(
-    ledger: Ledger, frozen: optuna.trial.FrozenTrial, row: dict[str, Any] | None
+def _reopen(
+    run: RunFolder, config: SearchConfig, trial: Trial, row: Row | None, *, study_epoch: int
 ) -> OpenTrial:
-    ledger.study.sampler = sampler_for(ledger.config, frozen.number, ledger.distributions)
-    trial = Trial(ledger.study, frozen._trial_id)
-    started_at = row["started_at"] if row else utc_now()
-    # Killed while it was asked for: what was drawn so far stays, the rest is drawn now.
-    for name, distribution in ledger.distributions.items():
-        suggest(trial, name, distribution)
-    opened = ledger.opened(trial, trial.params, started_at=started_at)
-    opened.told_epoch = frozen.last_step or 0
-    folder = ledger.run.trial_folder(opened.trial_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "parameters.json", opened.settings.to_dict())
+    opened = OpenTrial(
+        trial=trial,
+        trial_id=trial_id_of(trial.number),
+        settings=training_settings(trial, config),
+        started_at=row["started_at"] if row else utc_now(),
+        repeat_of=trial.user_attrs.get("repeat_of"),
+        study_epoch=study_epoch,
+    )
+    folder = run.trial_folder(opened.trial_id)
+    make_folder(folder)
+    write_json(folder / PARAMETERS, opened.settings.to_dict())
     if row is None:
-        append_rows(ledger.rows_path, [started_row(opened, ledger.config)])
+        append_rows(run.path / "trials.jsonl", [started_row(opened, config)])
     opened.windows, validations = take_up_rows(folder)
-    opened.validations = validations
     if validations:
-        opened.reported_epoch = validations[-1]["epoch"]
-        opened.report = _report_from(ledger, validations)
+        opened.report = _last_report(validations, config)
+        opened.reported_epoch = opened.report.epoch
+        objectives = (config.objective, *config.second_objectives)
+        opened.stopped = divergence(opened.report.metrics, objectives)
     return opened
 
 
-def _report_from(ledger: Ledger, validations: list[dict[str, Any]]) -> dict[str, Any]:
+def _last_report(validations: Sequence[Row], config: SearchConfig) -> EpochReport:
+    """The report of the last row, without its windows, which are in a file of their own."""
     last = validations[-1]
-    best = min(validations, key=ledger.objective.sort_key)
-    return {
-        **{key: last[key] for key in ("epoch", "step", "images", "seconds")},
-        "best_epoch": best["epoch"],
-        "best_metrics": {name: best.get(name) for name in METRICS},
-        "done": last["epoch"] >= ledger.config.max_epochs,
-    }
-
-
-def _ended_from(ledger: Ledger, row: dict[str, Any]) -> EndedTrial:
-    value = None if row["state"] == "failed" else row.get(ledger.objective.metric)
-    return EndedTrial(
-        row["trial_id"],
-        row["state"],
-        row["reason"],
-        value,
-        bool(row.get("feasible")),
-        row.get("seconds") or 0.0,
-        row.get("repeat_of"),
+    best = min(validations, key=config.make_objective().sort_key)
+    return EpochReport(
+        epoch=last["epoch"],
+        step=last["step"],
+        images=last["images"],
+        seconds=last["seconds"],
+        windows=[],
+        metrics=_metrics(last),
+        feasible=last["feasible"],
+        best_epoch=best["epoch"],
+        best_metrics=_metrics(best),
+        done=last["epoch"] >= config.max_epochs,
     )
+
+
+def _metrics(row: Row) -> dict[str, float]:
+    # What was not finite is null in a row.
+    return {name: row[name] for name in METRICS if row.get(name) is not None}

@@ -1,4 +1,4 @@
-"""Trials that wait to be taken up again, because the search or their own process was killed."""
+"""Trials that wait for a new process, because the search or their own process was killed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ DELAYS_SEC = (2.0, 10.0, 30.0)
 
 
 class RetryQueue:
-    """A queue whose trials come out when their time has come."""
+    """A queue whose trials come out when their delay is over."""
 
     def __init__(
         self, interrupted: Iterable[OpenTrial], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Start with trials of an earlier session, which need not wait."""
         self._clock = clock
-        self._queue = [(-float("inf"), opened) for opened in interrupted]
+        self._queue = [(-float("inf"), trial) for trial in interrupted]
 
-    def put(self, opened: OpenTrial) -> None:
+    def put(self, trial: OpenTrial) -> None:
         """Let a trial wait, the longer the more often its process died."""
-        delay = DELAYS_SEC[min(opened.deaths, len(DELAYS_SEC)) - 1]
-        self._queue.append((self._clock() + delay, opened))
+        delay = DELAYS_SEC[min(trial.deaths, len(DELAYS_SEC)) - 1]
+        self._queue.append((self._clock() + delay, trial))
 
     def take(self) -> OpenTrial | None:
         """The trial that has been ready for longest, if one is."""
@@ -44,7 +44,7 @@ class RetryQueue:
         return trials
 
     def __iter__(self) -> Iterator[OpenTrial]:
-        return iter([opened for _, opened in self._queue])
+        return iter([trial for _, trial in self._queue])
 
     def __len__(self) -> int:
         return len(self._queue)

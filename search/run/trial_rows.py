@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from analysis.statistics.curve_summary import summarise_curves
 from models.metrics.names import METRICS
-from models.metrics.objective import Objective
 from models.networks.complexity import network_sizes
+from models.training.report import EpochReport, LossRow
 from models.training.settings import TrainingSettings
 from search.config import SearchConfig
 from search.run.directory import utc_now
 
 if TYPE_CHECKING:
-    from optuna.trial import Trial
+    from optuna.trial import FrozenTrial, Trial
 
 State = Literal["complete", "pruned", "failed"]
+#: a row of trials.jsonl or validation.jsonl, as it is read
+Row = Mapping[str, Any]
 
 #: keys of a row that the Optuna study keeps as user attributes of the trial
 ATTRIBUTES = (
@@ -41,6 +45,14 @@ ATTRIBUTES = (
 )
 
 
+class TrialOutcome(NamedTuple):
+    """How a trial ended, or will end when it is finished next."""
+
+    state: State
+    #: in one line; None for a complete trial
+    reason: str | None = None
+
+
 @dataclass(kw_only=True)
 class TrialRecord:
     """What a trial's rows are made of."""
@@ -48,10 +60,18 @@ class TrialRecord:
     trial_id: str
     settings: TrainingSettings
     started_at: str
-    windows: list[dict[str, Any]] = field(default_factory=list)
-    report: dict[str, Any] | None = None
+    #: the rows of losses of all epochs
+    windows: list[LossRow] = field(default_factory=list)
+    #: the last one
+    report: EpochReport | None = None
+    device: str | None = None
     #: the trial whose configuration this one trains again with another seed
     repeat_of: str | None = None
+
+    @property
+    def best_metrics(self) -> Mapping[str, float]:
+        """The validation metrics of its best epoch; empty before the first one."""
+        return self.report.best_metrics if self.report else {}
 
 
 @dataclass(kw_only=True)
@@ -59,28 +79,60 @@ class OpenTrial(TrialRecord):
     """A trial of a search that has not ended."""
 
     trial: Trial
-    validations: list[dict[str, Any]] = field(default_factory=list)
-    #: last epoch in the run's folder; the study may have been told one more before a kill
+    #: last epoch in the run's folder; the study may have a value of one more after a kill
     reported_epoch: int = 0
-    told_epoch: int = 0
-    stopped: tuple[State, str] | None = None
+    study_epoch: int = 0
+    #: set when it is to stop before all its epochs are trained
+    stopped: TrialOutcome | None = None
     #: how often its process has died since its last report
     deaths: int = 0
 
+    @property
+    def done(self) -> bool:
+        """Whether all its epochs are trained."""
+        return self.report is not None and self.report.done
 
-def started_row(opened: TrialRecord, config: SearchConfig) -> dict[str, Any]:
+    @property
+    def outcome(self) -> TrialOutcome:
+        """How it ends if it is finished now."""
+        if self.stopped:
+            return self.stopped
+        return (
+            TrialOutcome("complete")
+            if self.done
+            else TrialOutcome("failed", "ended without a report")
+        )
+
+
+def training_settings(trial: Trial | FrozenTrial, config: SearchConfig) -> TrainingSettings:
+    """What the parameters of a trial ask for."""
+    # Trials of a search share a seed for weights and data order only by chance.
+    seed = (config.seed * 7919 + trial.number) % 2**31
+    return config.space.settings(trial.params, seed=seed)
+
+
+def divergence(metrics: Mapping[str, float], objectives: Iterable[str]) -> TrialOutcome | None:
+    """The failure of a trial whose validation gave no finite value of an objective."""
+    for metric in objectives:
+        value = metrics.get(metric)
+        if value is None or not math.isfinite(value):
+            return TrialOutcome("failed", f"{metric} was {value} after an epoch")
+    return None
+
+
+def started_row(record: TrialRecord, config: SearchConfig) -> Row:
     """What is known of a trial when it starts."""
-    settings = opened.settings
+    settings = record.settings
     sizes = network_sizes(
         settings.generator_complexity, settings.discriminator_complexity, settings.image_size
     )
     return {
-        "trial_id": opened.trial_id,
+        "trial_id": record.trial_id,
         "state": "running",
         "reason": None,
-        "started_at": opened.started_at,
-        "phase": "search" if opened.repeat_of is None else "repeat",
-        "repeat_of": opened.repeat_of,
+        "started_at": record.started_at,
+        "phase": "search" if record.repeat_of is None else "repeat",
+        "repeat_of": record.repeat_of,
         "configuration_id": _configuration_id(settings, config),
         "max_epochs": config.max_epochs,
         **settings.to_dict(),
@@ -88,26 +140,22 @@ def started_row(opened: TrialRecord, config: SearchConfig) -> dict[str, Any]:
     }
 
 
-def ended_row(
-    opened: TrialRecord,
-    config: SearchConfig,
-    objective: Objective,
-    state: State,
-    reason: str | None,
-) -> dict[str, Any]:
+def ended_row(record: TrialRecord, config: SearchConfig, outcome: TrialOutcome) -> Row:
     """What is known of a trial when it has ended."""
-    report = opened.report or {}
-    metrics = report.get("best_metrics", {})
+    report, metrics = record.report, record.best_metrics
     return {
-        **started_row(opened, config),
-        "state": state,
-        "reason": reason,
+        **started_row(record, config),
+        "state": outcome.state,
+        "reason": outcome.reason,
         "ended_at": utc_now(),
-        **{key: report.get(key) for key in ("seconds", "images", "device", "best_epoch")},
-        "epochs": report.get("epoch", 0),
-        "steps": report.get("step", 0),
-        "feasible": objective.feasible(metrics),
-        **summarise_curves(opened.windows),
+        "seconds": report and report.seconds,
+        "images": report and report.images,
+        "device": record.device,
+        "best_epoch": report and report.best_epoch,
+        "epochs": report.epoch if report else 0,
+        "steps": report.step if report else 0,
+        "feasible": config.make_objective().feasible(metrics),
+        **summarise_curves(record.windows),
         **{name: metrics.get(name) for name in METRICS},
     }
 

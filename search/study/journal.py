@@ -16,6 +16,8 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+#: what Optuna's journal stores for a change of the study
+_Entry = dict[str, Any]
 _ENDED = tuple(state for state in TrialState if state.is_finished())
 
 
@@ -27,12 +29,12 @@ class _HoldingJournal(JournalFileBackend):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
-        self._held: list[dict[str, Any]] | None = None
+        self._held: list[_Entry] | None = None
         self._appended = 0
         #: (how often this process had appended, which entry came next) when all was read
         self._all_read: tuple[int, int] | None = None
 
-    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+    def read_logs(self, log_number_from: int) -> Generator[_Entry, None, None]:
         """Yield the entries from a number on."""
         appended, number = self._appended, log_number_from
         if self._all_read == (appended, number):
@@ -42,7 +44,7 @@ class _HoldingJournal(JournalFileBackend):
             number += 1
         self._all_read = (appended, number)
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+    def append_logs(self, logs: list[_Entry]) -> None:
         """Append entries, or hold them back."""
         if self._held is None:
             self._appended += 1  # even if it fails: the first ones may be there

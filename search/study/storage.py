@@ -7,9 +7,9 @@ whoever opens the study again passes it once more or leaves it to the database's
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from data_pipeline.durable import replace_file, sync_folder
 from data_pipeline.errors import InputError
 from search.run.directory import RunFolder
 
@@ -64,27 +64,25 @@ def open_storage(run: RunFolder, address: str | None) -> BaseStorage:
 
     _clear_after_kill(run)
     # Optuna's lock is a link to this path: a relative one would dangle, and Optuna spin on it.
-    return RunJournal(run.study_path.absolute())
+    journal = RunJournal(run.study_path.absolute())
+    sync_folder(run.path)  # Optuna syncs what it writes, but not that the file is there
+    return journal
 
 
 def _clear_after_kill(run: RunFolder) -> None:
     """Remove what a writer left that was killed; the run's own lock says that none is alive.
 
     A lock that nobody will release, and half a line (also of a full disk) to which the next one
-    would be appended.
+    would be appended. A power cut may leave zeros in place of what was written last.
     """
     for leftover in run.path.glob(f"{run.study_path.name}.lock*"):
         leftover.unlink(missing_ok=True)
-    try:
-        with run.study_path.open("r+b") as file:
-            content = file.read()
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                file.truncate(whole)
-                file.flush()
-                os.fsync(file.fileno())
-    except FileNotFoundError:
-        return
+    if run.study_path.exists():
+        content = run.study_path.read_bytes()
+        whole = content.partition(b"\0")[0]
+        whole = whole[: whole.rfind(b"\n") + 1]
+        if whole != content:
+            replace_file(run.study_path, whole)
 
 
 def _open_database(address: str) -> BaseStorage:
@@ -94,9 +92,9 @@ def _open_database(address: str) -> BaseStorage:
 
     url = _parse(address)
     url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    if url.get_backend_name() != "sqlite":
-        options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_SEC}
+    remote = url.get_backend_name() != "sqlite"
+    timeout = {"connect_args": {"connect_timeout": CONNECT_TIMEOUT_SEC}} if remote else {}
+    options = {"pool_pre_ping": True, **timeout}
     try:
         return RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=options)
     except ImportError as error:

@@ -24,6 +24,7 @@ from search.run.photos import SearchPhotos
 from search.run.storage_errors import SearchHaltedError, describe
 from search.tune.cluster.head_watch import watch_head
 from search.tune.file_server import start_file_server
+from search.tune.messages import TrialJob
 from search.tune.ray_session import ray_session
 from search.tune.resources import Slots, plan_slots
 from search.tune.trial_directory import RunFiles
@@ -82,16 +83,20 @@ def _run_on_ray(
         )
         if slots.note:
             progress.say(slots.note)
-        job = _job(run, config, photos, slots)
+        files = RunFiles(
+            trials=str((run.path / "trials").resolve()),
+            caches={size: str(path.resolve()) for size, path in photos.caches.items()},
+        )
         with ExitStack() as stack:
             if address is not None:
                 # It ends with its last handle, which this function therefore holds.
                 _server, server = start_file_server(run.path / "trials", photos.caches)
-                job["files"] = replace(job["files"], server=server)
+                files = replace(files, server=server)
                 head: str = ray.get_runtime_context().gcs_address
                 go_on = resume_command(run.path, address)
                 stack.enter_context(watch_head(head, partial(_give_up, run, progress, go_on)))
-            stack.enter_context(progress.trials(ledger, slots))
+            stack.enter_context(progress.trials(ledger))
+            job = _job(files, config, slots)
             _tune(run, config, ledger, job, slots, progress, trainable)
 
 
@@ -103,50 +108,43 @@ def _give_up(run: RunFolder, progress: Progress, go_on: str, reason: str) -> NoR
     os._exit(1)
 
 
-def _job(
-    run: RunFolder, config: SearchConfig, photos: SearchPhotos, slots: Slots
-) -> dict[str, Any]:
-    """What all trials of a search have in common."""
-    return {
-        "files": RunFiles(
-            trials=str((run.path / "trials").resolve()),
-            caches={size: str(path.resolve()) for size, path in photos.caches.items()},
-        ),
-        "validation_fraction": config.validation_fraction,
-        "max_validation_photos": config.max_validation_photos,
-        "max_epochs": config.max_epochs,
-        "objective": config.objective,
-        "guards": list(config.guards),
-        "device": config.device,
-        "threads": slots.threads,
-    }
+def _job(files: RunFiles, config: SearchConfig, slots: Slots) -> TrialJob:
+    return TrialJob(
+        files=files,
+        validation_fraction=config.validation_fraction,
+        max_validation_photos=config.max_validation_photos,
+        max_epochs=config.max_epochs,
+        objective=config.objective,
+        guards=config.guards,
+        device=config.device,
+        threads=slots.threads,
+    )
 
 
 def _tune(
     run: RunFolder,
     config: SearchConfig,
     ledger: Ledger,
-    job: dict[str, Any],
+    job: TrialJob,
     slots: Slots,
     progress: Progress,
     trainable: type | None,
 ) -> None:
     from ray import tune
-    from ray.tune.logger import TBXLoggerCallback
 
     from search.tune.searcher import LedgerSearcher, LedgerStopper, TuneBridge
+    from search.tune.tensorboard import TensorBoardCallback
     from search.tune.trainable import ColorizerTrainable
-    from search.tune.upkeep import ForgetNumbers, InOrder
     from search.tune.worker_imports import imported_from_here
 
     if trainable is None:
         # Machines of a cluster have the code of this one as their working directory.
-        there = job["files"].server is not None
+        there = job.files.server is not None
         trainable = ColorizerTrainable if there else imported_from_here(ColorizerTrainable)
-    desk = TuneBridge(
+    bridge = TuneBridge(
         ledger,
         on_start=progress.on_start,
-        on_report=progress.on_report,
+        on_epoch=progress.on_epoch,
         on_end=progress.on_end,
     )
     started, budget = time.monotonic(), config.time_budget_sec
@@ -163,21 +161,22 @@ def _tune(
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
-            search_alg=LedgerSearcher(desk, job),
-            scheduler=InOrder(),
-            # Until the searcher has finished: a trial whose process died is asked again.
+            search_alg=LedgerSearcher(bridge, job),
+            # Until the searcher has finished: a trial whose process died is started again.
             num_samples=-1,
             max_concurrent_trials=slots.concurrency,
             reuse_actors=True,
-            trial_dirname_creator=lambda trial: desk.trial_ids.get(trial.trial_id, "unknown"),
+            trial_dirname_creator=lambda trial: bridge.trial_ids.get(trial.trial_id, "unknown"),
         ),
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str((run.path / "ray").resolve()),
-            stop=LedgerStopper(desk, should_end),
-            callbacks=[TBXLoggerCallback(), ForgetNumbers()],  # type: ignore[no-untyped-call]
+            stop=LedgerStopper(bridge, should_end),
+            callbacks=[
+                TensorBoardCallback(run.path.resolve() / "ray" / "tune", run.path / "trials")
+            ],
             failure_config=tune.FailureConfig(max_failures=0),
-            # Trials write their own checkpoints, from which the ledger takes them up.
+            # Trials write their own checkpoints, from which they are continued.
             checkpoint_config=tune.CheckpointConfig(
                 checkpoint_frequency=0, checkpoint_at_end=False
             ),
@@ -192,9 +191,9 @@ def _tune(
         # Tune's own files lie in the run's folder too.
         raise SearchHaltedError(describe(error)) from error
     # The processes of the trials have ended: nothing is written to their folders any more.
-    desk.finish_all()
-    if desk.halted:
-        raise SearchHaltedError(desk.halted)
+    bridge.end_open_trials()
+    if bridge.halted:
+        raise SearchHaltedError(bridge.halted)
 
 
 def resume_command(run_path: Path, address: str | None = None) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from data_pipeline.durable import remove_leftovers, replace_file
 from data_pipeline.errors import InputError
-from models.file_names import ERROR, OF_TRAINING, ORIGINALS, SAMPLES
+from models.file_names import ERROR, OF_TRAINING, ORIGINALS, PROGRESS, SAMPLES
 from search.run.storage_errors import describe
 from search.tune.cache_transfer import Manifest, describe_cache, read_chunk
 from search.tune.cluster.compatibility import own_versions
@@ -31,6 +31,7 @@ FILES = {
     SAMPLES: 2**26,
     ORIGINALS: 2**26,
     ERROR: 2**20,
+    PROGRESS: 2**12,
 }
 
 _P = ParamSpec("_P")
@@ -122,7 +123,7 @@ class FileServer:
 
     @_or_halt
     def write(self, trial_id: str, owner: str, name: str, content: bytes) -> None:
-        """Put a file into the folder of a trial, whole or not at all.
+        """Put a file into the folder of a trial, whole or not at all; durable.
 
         Raises ValueError for names, sizes and senders that are not allowed.
         """
@@ -131,7 +132,8 @@ class FileServer:
             raise ValueError(f"{name} must have at most {FILES[name]} bytes, not {len(content)}")
         if self._owners.setdefault(trial_id, owner) != owner:
             raise ValueError(f"trial {trial_id} goes on elsewhere: its files are not taken here")
-        replace_file(path, content)
+        # How far an epoch has come is of no use after a power cut.
+        replace_file(path, content, durable=name != PROGRESS)
 
     def _folder(self, trial_id: str) -> Path:
         if not re.fullmatch(r"[0-9]{4,12}", trial_id):

@@ -102,7 +102,7 @@ def _trials_per_gpu(
         return int(asked), None
     if gpu_memory is None:
         return 1, "one trial a GPU: the memory of the GPUs is not known here"
-    from models.training.memory import estimate_memory
+    from models.accelerator.memory import estimate_memory
 
     widest = _widest(config)
     need = estimate_memory(widest, n_photos=n_photos).total
@@ -121,7 +121,7 @@ def _trials_per_gpu(
 
 
 def _widest(config: SearchConfig) -> TrainingSettings:
-    space = config.make_space()
+    space = config.space
     names = ("generator_complexity", "discriminator_complexity", "image_size", "batch_size")
     return space.settings(
         {name: space.values_of(name)[0] for name in space.sampled}

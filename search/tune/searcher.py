@@ -1,4 +1,4 @@
-"""The two thin adapters through which Ray Tune talks to the ledger.
+"""The adapters through which Ray Tune runs the trials of a ledger.
 
 Tune's `Searcher` never hears a trial's last report and cannot tell an early stop from an end, so
 every report goes through a `Stopper`, which hears all of them and may stop the trial at once.
@@ -6,7 +6,7 @@ every report goes through a `Stopper`, which hears all of them and may stop the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from optuna.exceptions import StorageInternalError
@@ -18,15 +18,23 @@ from search.run.ended_trials import EndedTrial
 from search.run.ledger import Ledger
 from search.run.storage_errors import describe
 from search.run.trial_rows import OpenTrial
+from search.tune.messages import (
+    EpochDone,
+    SearchHalted,
+    TrialFailed,
+    TrialJob,
+    TrialStart,
+    from_result,
+)
 
 _T = TypeVar("_T")
 
 
 class TuneBridge:
-    """Knows which Tune trial is which of ours, and passes events on to the ledger.
+    """Maps Tune's trials to the ledger's, and passes what happens to them on to the ledger.
 
-    When the books cannot be written any more, the search halts: from then on nothing is asked,
-    recorded or told, so that what is on disk stays as true as after a kill.
+    When the run's folder or the study cannot be written any more, the search halts: from then on
+    nothing is asked, recorded or told, so that what is on disk stays as true as after a kill.
     """
 
     def __init__(
@@ -34,52 +42,60 @@ class TuneBridge:
         ledger: Ledger,
         *,
         on_start: Callable[[OpenTrial], None],
-        on_report: Callable[[str, dict[str, Any]], None],
+        on_epoch: Callable[[str, EpochDone], None],
         on_end: Callable[[EndedTrial], None],
     ) -> None:
         self.ledger = ledger
+        #: the trial's id in the ledger, by its id in Tune
         self.trial_ids: dict[str, str] = {}
         self.on_start = on_start
-        self.on_report = on_report
+        self.on_epoch = on_epoch
         self.on_end = on_end
         #: why the search cannot go on, once it cannot
         self.halted: str | None = None
 
-    def ask(self, tune_id: str) -> OpenTrial | None:
+    def start_trial(self, tune_id: str) -> OpenTrial | None:
         """Take a trial from the ledger, if there is one and the search goes on."""
 
         def action() -> OpenTrial | None:
-            opened = self.ledger.ask()
-            if opened is not None:
-                self.trial_ids[tune_id] = opened.trial_id
-                self.on_start(opened)
-            return opened
+            trial = self.ledger.ask()
+            if trial is not None:
+                self.trial_ids[tune_id] = trial.trial_id
+                self.on_start(trial)
+            return trial
 
         return self._unless_halted(action, otherwise=None)
 
-    def report(self, tune_id: str, report: dict[str, Any]) -> bool:
-        """Record a report; return whether the trial stops."""
-        if reason := report.get("halt"):
-            self.halted = self.halted or reason
+    def on_result(self, tune_id: str, result: Mapping[str, Any]) -> bool:
+        """Record a result of a trial; return whether the trial stops."""
+        trial_id, message = self.trial_ids.get(tune_id), from_result(result)
+        if trial_id is None or message is None:
+            return False
+        if isinstance(message, SearchHalted):
+            self.halted = self.halted or message.reason
+            return True
 
         def action() -> bool:
-            stop = self.ledger.report(self.trial_ids[tune_id], report)
-            self.on_report(self.trial_ids[tune_id], report)
+            if isinstance(message, TrialFailed):
+                self.ledger.fail(trial_id, message.reason)
+                return True
+            stop = self.ledger.report(trial_id, message.report, device=message.device)
+            self.on_epoch(trial_id, message)
             return stop
 
         return self._unless_halted(action, otherwise=True)
 
-    def finish(self, tune_id: str, *, died: bool) -> None:
-        """Write the end of a trial; one that a halt ended is left to be taken up again."""
+    def end_trial(self, tune_id: str, *, died: bool) -> None:
+        """Write the end of a trial; after a halt it stays as it is, to be continued."""
 
         def action() -> None:
-            end = self.ledger.lose if died else self.ledger.finish
+            end = self.ledger.retry_or_fail if died else self.ledger.finish
             if ended := end(self.trial_ids.pop(tune_id)):
                 self.on_end(ended)
 
         self._unless_halted(action, otherwise=None)
 
-    def finish_all(self) -> None:
+    def end_open_trials(self) -> None:
         """Write the end of the trials that Tune stopped when its `Stopper` ended the search.
 
         Of these trials Tune tells its searcher nothing.
@@ -110,32 +126,30 @@ class TuneBridge:
 class LedgerSearcher(Searcher):
     """Hands out trials of the ledger and tells it their ends."""
 
-    def __init__(self, desk: TuneBridge, job: dict[str, Any]) -> None:
+    def __init__(self, bridge: TuneBridge, job: TrialJob) -> None:
         super().__init__(metric=None, mode=None)
-        self._desk = desk
+        self._bridge = bridge
         self._job = job
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """Return Tune's configuration of the next trial, or that there is none left."""
-        desk = self._desk
-        opened = desk.ask(trial_id)
-        if opened is None:
+        bridge = self._bridge
+        trial = bridge.start_trial(trial_id)
+        if trial is None:
             finished: str = Searcher.FINISHED
-            return None if desk.halted is None and desk.ledger.waits else finished
-        return {
-            "job": self._job,
-            "trial": {
-                "trial_id": opened.trial_id,
-                "settings": opened.settings.to_dict(),
-                "reported_epoch": opened.reported_epoch,
-            },
-        }
+            return None if bridge.halted is None and bridge.ledger.has_unfinished else finished
+        return TrialStart(
+            job=self._job,
+            trial_id=trial.trial_id,
+            settings=trial.settings,
+            reported_epoch=trial.reported_epoch,
+        ).to_config()
 
     def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Write the end of a trial, or let it wait if its process has died."""
-        self._desk.finish(trial_id, died=error)
+        """Write the end of a trial, or start it again later if its process has died."""
+        self._bridge.end_trial(trial_id, died=error)
 
     def save(self, checkpoint_path: str) -> None:
         """Do nothing: the ledger is in the run's folder."""
@@ -147,24 +161,22 @@ class LedgerSearcher(Searcher):
 class LedgerStopper(Stopper):
     """Passes every report to the ledger and stops what the ledger wants stopped."""
 
-    def __init__(self, desk: TuneBridge, should_end: Callable[[], str | None]) -> None:
-        self._desk = desk
+    def __init__(self, bridge: TuneBridge, should_end: Callable[[], str | None]) -> None:
+        self._bridge = bridge
         self._should_end = should_end
 
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Record a report; return whether the trial stops."""
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Record a result; return whether the trial stops."""
         interrupts.check()
-        if trial_id not in self._desk.trial_ids or "report" not in result:
-            return False
-        return self._desk.report(trial_id, result["report"])
+        return self._bridge.on_result(trial_id, result)
 
     def stop_all(self) -> bool:
         """Whether all is over before the asked number of trials."""
         interrupts.check()
-        if self._desk.halted:
+        if self._bridge.halted:
             return True
         reason = self._should_end()
-        return reason is not None and self._desk.ledger.end_search(reason)
+        return reason is not None and self._bridge.ledger.end_search(reason)
 
 
 def _nothing() -> None:

@@ -1,7 +1,6 @@
 """The Tune trainable: a thin shell that carries a `TrialTraining` on a Ray actor.
 
-The actor is reused for one trial after another. What it needs comes in Tune's
-configuration: `job` (the same for all trials of a search, see `driver`) and `trial`.
+The actor is reused for one trial after another.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import os
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -20,9 +19,11 @@ import torch
 from ray import tune
 
 from data_pipeline.cache.build import PhotoCache, open_cache
+from data_pipeline.durable import replace_file
 from data_pipeline.errors import InputError
 from data_pipeline.parallel import usable_cores
 from data_pipeline.split import Split, split_by_content
+from models.file_names import ERROR
 from models.metrics.objective import Guard, Objective
 from models.training.device import (
     free_device_memory,
@@ -31,9 +32,17 @@ from models.training.device import (
     resolve_compute,
 )
 from models.training.loss_window import NonFiniteLossError
-from models.training.settings import TrainingSettings
+from models.training.report import EpochReport
 from models.training.trial import TrialTraining
 from search.run.storage_errors import SearchHaltedError
+from search.tune.messages import (
+    EpochDone,
+    Message,
+    SearchHalted,
+    TrialFailed,
+    TrialStart,
+    to_result,
+)
 from search.tune.trial_directory import TrialDirectory, find_trial_directory
 
 
@@ -48,103 +57,108 @@ class _PhotosLostError(RuntimeError):
 
 
 class ColorizerTrainable(tune.Trainable):
-    """Each `step` trains and validates one epoch and returns the trial's report."""
+    """Each `step` trains and validates one epoch and returns its message as Tune's result."""
 
-    def setup(self, config: dict[str, Any]) -> None:
+    def setup(self, config: Mapping[str, Any]) -> None:
         """Note what to do; the work, and so any failure, belongs to `step`."""
-        self._trial: TrialTraining | None = None
-        self._place: TrialDirectory | None = None
         self._config = config
+        self._start: TrialStart | None = None
+        self._directory: TrialDirectory | None = None
+        self._trial: TrialTraining | None = None
+        self._reported_epoch = 0
 
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
+    def reset_config(self, new_config: Mapping[str, Any]) -> bool:
         """Take the next trial on the same actor."""
         self.cleanup()
         self.setup(new_config)
         return True
 
     def cleanup(self) -> None:
-        """Leave the workplace of the trial that has ended, and the memory that it took."""
+        """Leave the folder of the trial that has ended, and the memory that it took."""
         self._release_trial()
-        if self._place is not None:
-            self._place.close()
+        if self._directory is not None:
+            self._directory.close()
 
     def step(self) -> dict[str, Any]:
-        """Return the report of the next epoch; a failure is a report with the reason."""
+        """Return the report of the next epoch; a failure is a message with its reason."""
+        message = self._next_message()
+        if isinstance(message, TrialFailed):
+            self._release_trial()  # not before: the error held all that the trial had at hand
+        return to_result(message)
+
+    def _next_message(self) -> Message:
         try:
             if self._trial is None:
                 self._trial = self._open_trial()
-            with _heard_of_fallbacks() as notes:
+            with _fallback_warnings() as notes:
                 report = self._next_report(self._trial)
-            self._workplace().deliver()  # first the files, then the word that they are there
-            report = {**report, "device": str(self._trial.training.compute)}
-            if notes:
-                report["note"] = notes[0]
+            self._open_directory().deliver()  # first the files, then the word that they are there
         except NonFiniteLossError as error:
-            report = {"failed": f"non-finite loss: {error}"}
+            return TrialFailed(f"non-finite loss: {error}")
         except MemoryError:
-            report = {"failed": "out of memory"}
+            return TrialFailed("out of memory")
         except (_PhotosLostError, SearchHaltedError) as error:
-            report = {"halt": str(error)}
+            return SearchHalted(str(error))
         except OSError as error:
-            report = self._report_on(error)
+            if self._directory is not None:
+                failure = self._directory.explain(error)
+                return (SearchHalted if failure.halts else TrialFailed)(failure.reason)
+            # Not even a folder to work in.
+            return TrialFailed(f"{type(error).__name__}: {_first_line(error)}")
         except Exception as error:
-            report = {"failed": f"{type(error).__name__}: {_first_line(error)}"}
             if is_out_of_memory(error):
-                report = {"failed": f"out of device memory: {_first_line(error)}"}
-            elif not isinstance(error, InputError):
+                return TrialFailed(f"out of device memory: {_first_line(error)}")
+            if not isinstance(error, InputError):
                 self._keep_traceback()
             if is_device_lost(error):
                 # Every later trial of this process would fail too; this one is taken up again by
                 # another process, as after any death.
                 os._exit(1)
-        if "failed" in report:
-            self._release_trial()  # not before: the error held all that the trial had at hand
-        result = {"report": report, "done": report.get("done", True)}
-        if windows := report.get("windows"):
-            # For TensorBoard, which takes numbers, not rows.
-            result["losses"] = {k: v for k, v in windows[-1].items() if v is not None}
-        return result
+            return TrialFailed(f"{type(error).__name__}: {_first_line(error)}")
+        device = str(self._trial.training.compute)
+        return EpochDone(report=report, device=device, note=notes[0] if notes else None)
 
-    def _next_report(self, trial: TrialTraining) -> dict[str, Any]:
-        last, told = trial.last_report, self._config["trial"]["reported_epoch"]
-        if last and last["epoch"] > told:
-            self._config["trial"]["reported_epoch"] = last["epoch"]
-            # The driver died before it heard of this epoch, or the trial is complete already.
-            return last
-        report = trial.run_epoch()
-        self._config["trial"]["reported_epoch"] = report["epoch"]
+    def _next_report(self, trial: TrialTraining) -> EpochReport:
+        report = trial.last_report
+        if report is None or report.epoch <= self._reported_epoch:
+            report = trial.run_epoch(on_step=self._open_directory().progress_file())
+        # Else the driver died before it heard of this epoch, or the trial is complete already.
+        self._reported_epoch = report.epoch
         return report
 
-    def _workplace(self) -> TrialDirectory:
-        if self._place is None:
-            self._place = find_trial_directory(
-                self._config["job"]["files"], self._config["trial"]["trial_id"]
-            )
-        return self._place
+    def _open_directory(self) -> TrialDirectory:
+        if self._directory is None:
+            start = self._parsed_start()
+            self._directory = find_trial_directory(start.job.files, start.trial_id)
+        return self._directory
+
+    def _parsed_start(self) -> TrialStart:
+        if self._start is None:
+            self._start = TrialStart.from_config(self._config)
+            self._reported_epoch = self._start.reported_epoch
+        return self._start
 
     def _open_trial(self) -> TrialTraining:
-        job, trial = self._config["job"], self._config["trial"]
+        start = self._parsed_start()
+        job, settings = start.job, start.settings
         # Threads that share a core wait for each other; Ray counts cores that we may not use.
-        torch.set_num_threads(min(job["threads"], usable_cores()))
-        settings = TrainingSettings.from_dict(trial["settings"])
-        place = self._workplace()
-        cache_path = place.cache_path(settings.image_size)
+        torch.set_num_threads(min(job.threads, usable_cores()))
+        directory = self._open_directory()
+        cache_path = directory.cache_path(settings.image_size)
         try:
-            cache, split = _open_photos(cache_path, job["validation_fraction"])
+            cache, split = _open_photos(cache_path, job.validation_fraction)
         except InputError as error:
             raise _PhotosLostError(str(error)) from error
-        place.open()
+        directory.open()
         return TrialTraining(
-            place.folder,
+            directory.folder,
             settings=settings,
-            max_epochs=job["max_epochs"],
+            max_epochs=job.max_epochs,
             cache=cache,
             split=split,
-            objective=Objective(
-                job["objective"], tuple(Guard.parse(text) for text in job["guards"])
-            ),
-            compute=resolve_compute(job["device"], settings.precision),
-            max_validation_photos=job["max_validation_photos"],
+            objective=Objective(job.objective, tuple(Guard.parse(text) for text in job.guards)),
+            compute=resolve_compute(job.device, settings.precision),
+            max_validation_photos=job.max_validation_photos,
             gpu_share=_gpu_share(),
         )
 
@@ -152,19 +166,13 @@ class ColorizerTrainable(tune.Trainable):
         self._trial = None
         free_device_memory()
 
-    def _report_on(self, error: OSError) -> dict[str, Any]:
-        if self._place is None:  # not even a folder to work in
-            return {"failed": f"{type(error).__name__}: {_first_line(error)}"}
-        failure = self._place.explain(error)
-        return {"halt" if failure.halts else "failed": failure.reason}
-
     def _keep_traceback(self) -> None:
-        if self._place is not None and self._place.folder.is_dir():
+        if self._directory is not None and self._directory.folder.is_dir():
             text = traceback.format_exc()
             # Whatever hinders it, the reason itself is in the report.
             with suppress(Exception):
-                (self._place.folder / "error.txt").write_text(text, encoding="utf-8")
-                self._place.deliver()
+                replace_file(self._directory.folder / ERROR, text.encode())
+                self._directory.deliver()
 
 
 def _gpu_share() -> float:
@@ -174,7 +182,7 @@ def _gpu_share() -> float:
 
 
 @contextmanager
-def _heard_of_fallbacks() -> Iterator[list[str]]:
+def _fallback_warnings() -> Iterator[list[str]]:
     """Collect what PyTorch says of operators that the Apple GPU lacks and the CPU takes over.
 
     It says so once a process, to a log that nobody reads.

@@ -10,7 +10,8 @@ import errno
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 
 from data_pipeline.cache.build import default_cache_dir
 from data_pipeline.errors import InputError
+from models.file_names import PROGRESS
+from models.training.epoch_progress import EpochProgress, ProgressFile
 from search.run.storage_errors import SearchHaltedError, describe, halts
 from search.tune.cache_transfer import bring_cache
 from search.tune.cluster.compatibility import check_versions, own_versions
@@ -45,6 +48,10 @@ class StorageFailure:
     halts: bool
 
 
+#: between two messages of a trial on another machine that say how far its epoch has come
+PROGRESS_EVERY_SEC = 5.0
+
+
 class TrialDirectory:
     """The run's own folder, which this machine has."""
 
@@ -63,6 +70,10 @@ class TrialDirectory:
 
     def open(self) -> None:
         """Have there what earlier epochs left."""
+
+    def progress_file(self) -> Callable[[EpochProgress], None]:
+        """What shows a step of the trial to the driver's machine when it is called."""
+        return ProgressFile(self.folder / PROGRESS)
 
     def deliver(self) -> None:
         """See to it that the run's folder holds what the trial has written."""
@@ -112,6 +123,19 @@ class RemoteTrialDirectory(TrialDirectory):
         for name in _ask(server.claim.remote(self.trial_id, self._owner)):
             (self.folder / name).write_bytes(_ask(server.read.remote(self.trial_id, name)))
             self._sent[name] = _stamp(self.folder / name)
+
+    def progress_file(self) -> Callable[[EpochProgress], None]:
+        """Send a step when the last one that was sent is some seconds old."""
+        server, sent = _server(self._files), -PROGRESS_EVERY_SEC
+
+        def send(progress: EpochProgress) -> None:
+            nonlocal sent
+            if (now := time.monotonic()) - sent >= PROGRESS_EVERY_SEC:
+                sent = now
+                # Nobody waits for the answer: training goes on while the driver is busy.
+                server.write.remote(self.trial_id, self._owner, PROGRESS, progress.to_json())
+
+        return send
 
     def deliver(self) -> None:
         """Send what has changed since the last time."""

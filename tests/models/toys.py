@@ -111,5 +111,5 @@ def new_trial(
 def run_to_end(trial: TrialTraining) -> list[dict[str, Any]]:
     reports = []
     while not trial.done:
-        reports.append(trial.run_epoch())
+        reports.append(trial.run_epoch().to_dict())
     return reports

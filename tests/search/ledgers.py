@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from models.metrics.names import METRICS
+from models.training.report import EpochReport
 from search.config import EarlyStopping, SearchConfig
 from search.run.directory import RunFolder, read_rows
 from search.run.ledger import Ledger
+from search.space import SearchSpace
 from search.study.creation import open_study
+from search.tune.messages import TrialJob
+from search.tune.searcher import TuneBridge
+from search.tune.trial_directory import RunFiles
 
 EPOCHS = 3
 WINDOWS = 2
@@ -18,6 +23,7 @@ WINDOWS = 2
 def make_config(**changes: Any) -> SearchConfig:
     values = {"name": "run", "trials": 4, "max_epochs": EPOCHS, "known_points": False}
     stopping = EarlyStopping(enabled=False)
+    changes["space"] = SearchSpace.parse(changes.get("space", {}))
     return SearchConfig(**{"early_stopping": stopping, **values, **changes})  # type: ignore[arg-type]
 
 
@@ -30,14 +36,14 @@ def open_ledger(path: Path, config: SearchConfig) -> Ledger:
 
 def make_report(
     epoch: int, *, value: float = 5.0, grey_skill: float = 0.1, best: int = 1
-) -> dict[str, Any]:
+) -> EpochReport:
     metrics = {**dict.fromkeys(METRICS, 1.0), "ab_swd": value, "grey_skill": grey_skill}
-    return {
-        "epoch": epoch,
-        "step": 10 * epoch,
-        "images": 160 * epoch,
-        "seconds": 1.5 * epoch,
-        "windows": [
+    return EpochReport(
+        epoch=epoch,
+        step=10 * epoch,
+        images=160 * epoch,
+        seconds=1.5 * epoch,
+        windows=[
             {
                 "step": 10 * (epoch - 1) + 5 * (i + 1),
                 "epoch": epoch - 1 + (i + 1) / WINDOWS,
@@ -48,13 +54,34 @@ def make_report(
             }
             for i in range(WINDOWS)
         ],
-        "metrics": metrics,
-        "feasible": grey_skill > 0,
-        "best_epoch": best,
-        "best_metrics": metrics,
-        "done": epoch >= EPOCHS,
+        metrics=metrics,
+        feasible=grey_skill > 0,
+        best_epoch=best,
+        best_metrics=metrics,
+        done=epoch >= EPOCHS,
+    )
+
+
+def make_job(folder: Path, **changes: Any) -> TrialJob:
+    """What the driver would tell the trials of a search in `folder`, on this machine alone."""
+    values: dict[str, Any] = {
+        "files": RunFiles(trials=str(folder), caches={128: str(folder / "absent")}),
+        "validation_fraction": 0.1,
+        "max_validation_photos": 12,
+        "max_epochs": EPOCHS,
+        "objective": "ab_swd",
+        "guards": (),
         "device": "cpu",
+        "threads": 1,
     }
+    return TrialJob(**{**values, **changes})
+
+
+def make_bridge(ledger: Ledger) -> TuneBridge:
+    """What stands between Tune and a ledger, without anybody who watches."""
+    return TuneBridge(
+        ledger, on_start=lambda _: None, on_epoch=lambda *_: None, on_end=lambda _: None
+    )
 
 
 def rows_of(ledger: Ledger) -> dict[str, dict[str, Any]]:

@@ -15,10 +15,12 @@ from search.space import Choice, Fixed, Range, SearchSpace
 
 
 def test_a_resolved_configuration_builds_itself_again() -> None:
-    config = SearchConfig(name="a", image_size=64, space={"dropout": [0.0, 0.5]})
+    config = SearchConfig.from_dict(
+        {"name": "a", "image_size": 64, "space": {"dropout": [0.0, 0.5]}}
+    )
     again = SearchConfig.from_dict(config.to_dict())
     assert again.to_dict() == config.to_dict()
-    assert again.make_space() == config.make_space()
+    assert again.space == config.space
 
 
 @pytest.mark.parametrize(
@@ -73,9 +75,13 @@ def test_the_space_reads_ranges_choices_and_fixed_values() -> None:
     assert space.parameters["batch_size"] == Choice((8, 16))
     assert space.parameters["dropout"] == Fixed(0.3)
     assert space.parameters["discriminator_every"] == Fixed(1)
-    # What a person does not name is searched as by default, or fixed at the training's default.
+    # What a person does not name is searched as by default, or fixed: as the configuration says, or
+    # at the training's default.
     assert isinstance(space.parameters["generator_lr"], Range)
-    assert space.parameters["pretrain_epochs"] == Fixed(0)
+    config = SearchConfig(name="a", image_size=64, batch_size=8, space=space)
+    assert config.space.parameters["pretrain_epochs"] == Fixed(0)
+    assert config.space.parameters["image_size"] == Fixed(64)
+    assert config.space.parameters["batch_size"] == Choice((8, 16))
 
 
 @given(
@@ -98,6 +104,19 @@ def test_a_yaml_file_must_be_a_mapping_and_cannot_build_objects(tmp_path: Path) 
             load_yaml(path)
     with pytest.raises(InputError, match="readable"):
         load_yaml(tmp_path / "absent.yaml")
+
+
+def test_a_key_of_earlier_versions_is_ignored_in_a_run_and_refused_in_a_file(
+    tmp_path: Path,
+) -> None:
+    stored = SearchConfig(name="a").to_dict()
+    health = {"gave_up_windows": 0, "won_windows": 40, "still_epochs": 3}
+    assert SearchConfig.from_dict({**stored, "health": health}).to_dict() == stored
+    path = tmp_path / "search.yaml"
+    path.write_text("trials: 3\nhealth: {still_epochs: 2}\n")
+    with pytest.raises(InputError, match=r"must not name health.*delete it") as caught:
+        load_yaml(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_documentation_names_every_key() -> None:

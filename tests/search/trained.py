@@ -22,6 +22,7 @@ from search.config import EarlyStopping, SearchConfig
 from search.run.directory import RunFolder, read_json, read_rows, write_json
 from search.run.ledger import Ledger
 from search.run.photos import prepare_photos
+from search.space import SearchSpace
 from search.study.creation import open_study
 from tests.models.toys import differences
 
@@ -56,14 +57,16 @@ def search_without_ray(place: Path) -> Path:
         device="cpu",
         known_points=False,
         early_stopping=EarlyStopping(enabled=False),
-        space={
-            "generator_complexity": {"low": 6, "high": 9},
-            "discriminator_complexity": {"low": 5, "high": 8},
-            "generator_lr": 5e-3,
-            "ema_images": 20,
-            "window_steps": 2,
-            "precision": "float32",
-        },
+        space=SearchSpace.parse(
+            {
+                "generator_complexity": {"low": 6, "high": 9},
+                "discriminator_complexity": {"low": 5, "high": 8},
+                "generator_lr": 5e-3,
+                "ema_images": 20,
+                "window_steps": 2,
+                "precision": "float32",
+            }
+        ),
     )
     photos = prepare_photos(config)
     folder = RunFolder(place / "runs" / "mine")
@@ -74,9 +77,9 @@ def search_without_ray(place: Path) -> Path:
         trial = make_trial(folder.path, opened.trial_id, opened.settings, max_epochs=SEARCHED)
         failure, after = FAILURES.get(opened.trial_id, ("", SEARCHED))
         for _ in range(after):
-            ledger.report(opened.trial_id, trial.run_epoch() | {"device": "cpu"})
+            ledger.report(opened.trial_id, trial.run_epoch(), device="cpu")
         if failure:
-            ledger.report(opened.trial_id, {"failed": failure})
+            ledger.fail(opened.trial_id, failure)
         ledger.finish(opened.trial_id)
     folder.set_status("finished")
     return folder.path

@@ -8,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from analysis.leaderboard.compare import compare_runs, comparison_text
+from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.stored_run.run import open_run
 from analysis.stored_run.run_folder_error import RunFolderError
 from tests.analysis.fabricate import Plan, fabricate_run
@@ -27,10 +28,18 @@ def test_a_comparison_repeats_what_the_runs_say(tmp_path: Path) -> None:
     assert table.at["long", "sd_ab_swd"] == pytest.approx(complete["ab_swd"].std())
     assert table.at["long", "trial_hours"] > 0
     assert table.at["long", "repeats"] >= 1
+    board = build_leaderboard(runs[0]).set_index("trial_id")
+    for name in ("colours", "balance"):
+        assert f"best {name}" in board.at[table.at["long", f"best_{name}"], "best"]
+    best = table.at["long", "best_colours"]
+    assert table.at["long", "best_ab_swd"] == board.at[best, "ab_swd"]
     assert table.at["long", "balance_low"] < table.at["long", "balance_high"]
     assert "not determined" in table.at["other", "balance"]
     text = comparison_text(table.reset_index())
     assert "not determined" in text
+    assert "best colours" in text
+    assert "best balance" in text
+    assert "best trial" not in text
     assert "differ in image size" in text
     assert max(cell_len(line) for line in text.splitlines()) <= 100
 

@@ -144,6 +144,8 @@ def test_each_row_says_why(tmp_path: Path) -> None:
         "0004": "no reason stored",
         "0005": "still training",
     }
+    run.info["status"] = "interrupted"
+    assert build_leaderboard(run)["why"].tolist().count("interrupted") == 1
 
 
 def test_sorting_puts_the_best_first_and_the_missing_last(tmp_path: Path) -> None:

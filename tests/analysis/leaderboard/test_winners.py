@@ -88,7 +88,7 @@ def test_repeats_that_hold_come_before_one_lucky_seed(tmp_path: Path) -> None:
         (
             ({"discriminator_verdict": "gave up"},),
             ("0000", "0000"),
-            "its discriminator gave up",
+            "its discriminator gave up. Trial 0000 is first by rank only",
         ),
     ],
 )

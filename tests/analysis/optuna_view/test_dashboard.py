@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from analysis.leaderboard.ranked_trials import build_leaderboard
+from analysis.leaderboard.winners import winners
 from analysis.optuna_view.dashboard import dashboard_app, serve
 from analysis.stored_run.run import open_run
 from analysis.stored_run.run_folder_error import RunFolderError
@@ -56,6 +58,19 @@ def test_the_study_is_served_with_the_pictures(folder: Path) -> None:
     status, picture = ask(app, f"/artifacts/0/{trials[2]['trial_id']}/{artifact}")
     assert picture == (folder / "trials/0002/samples.png").read_bytes()
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_the_best_trial_is_what_the_leaderboard_calls_best_colours(folder: Path) -> None:
+    """Here the lowest value belongs to a trial that breaks a guard."""
+    rows = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    lowest = min((row for row in rows if row["state"] == "complete"), key=lambda r: r["ab_swd"])
+    lowest["feasible"] = False
+    (folder / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = open_run(folder)
+    chosen = winners(build_leaderboard(run), run.objective).best_colours
+    assert chosen != lowest["trial_id"]
+    _, body = ask(dashboard_app(run), "/api/studies/0")
+    assert [f"{t['number']:04d}" for t in json.loads(body)["best_trials"]] == [chosen]
 
 
 def test_trials_that_come_later_are_seen(folder: Path) -> None:

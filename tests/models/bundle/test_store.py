@@ -177,3 +177,11 @@ def test_nothing_is_left_when_the_export_fails(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="finite"):
         write_bundle(tmp_path / "b", generator=generator, config=CONFIG, samples_png=None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_card_says_which_guards_its_colours_fail() -> None:
+    config = {**CONFIG, "generator_complexity": 4}
+    assert "fail the guards" not in model_card(config, has_samples=False)
+    broken = {**config, "broken_guards": "grey_skill is -0.02 and must be > 0"}
+    opening = model_card(broken, has_samples=True).split("![Grey inputs")[0]
+    assert "fail the guards of the search:** grey_skill is -0.02 and must be > 0." in opening

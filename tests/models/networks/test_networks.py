@@ -140,8 +140,3 @@ def test_the_last_sum_of_the_discriminator_is_float32_also_in_bfloat16() -> None
     assert logits.dtype == seen[0].dtype == torch.float32
     expected = torch.nn.functional.linear(seen[0], network.linear.weight, network.linear.bias)
     assert torch.equal(logits, expected / 2)
-
-
-def test_the_blur_of_smooth_upsampling_is_no_part_of_the_state() -> None:
-    smooth = Generator(4, smooth_upsampling=True)
-    assert smooth.state_dict().keys() == Generator(4).state_dict().keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,17 @@ from data_pipeline.batches import load_batch
 from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.split import split_by_content
+from models.file_names import PROGRESS
 from models.metrics.names import METRICS
 from models.metrics.objective import Objective
 from models.metrics.validation import validate
 from models.networks.generator import Generator
 from models.training.checkpoint import load_checkpoint
+from models.training.epoch_progress import (
+    EpochProgress,
+    ProgressFile,
+    read_progress,
+)
 from models.training.loss_window import NonFiniteLossError
 from models.training.sample_grid import sample_grid
 from models.training.settings import TrainingSettings
@@ -143,9 +150,9 @@ def test_the_best_epoch_is_kept(
         state = {n: t.clone() for n, t in trial.training.generator.state_dict().items()}
         generators.append(state)
         pictures.append((tmp_path / "samples.png").read_bytes())
-        assert report["best_epoch"] == best_epoch
-        assert differences(report["best_metrics"], epochs[best_epoch - 1]) == []
-        assert report["feasible"] == Objective().feasible(epochs[epoch - 1])
+        assert report.best_epoch == best_epoch
+        assert differences(report.best_metrics, epochs[best_epoch - 1]) == []
+        assert report.feasible == Objective().feasible(epochs[epoch - 1])
         best = load_checkpoint(tmp_path / "best.pt")
         assert best["epoch"] == best_epoch
         assert differences(best["metrics"], epochs[best_epoch - 1]) == []
@@ -161,7 +168,7 @@ def test_a_loss_that_is_not_finite_leaves_earlier_checkpoints(
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with torch.no_grad():
         trial.training.pair.generator.inc[0].weight.fill_(math.nan)
-    with pytest.raises(NonFiniteLossError, match=rf"was nan at step {report['step'] + 1}$"):
+    with pytest.raises(NonFiniteLossError, match=rf"was nan at step {report.step + 1}$"):
         trial.run_epoch()
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert new_trial(tmp_path, photo_cache).training.epoch == 1
@@ -190,7 +197,7 @@ def test_fewer_photos_than_a_grid_has_places(tmp_path: Path, photo_cache: PhotoC
 def test_the_photos_themselves_are_not_needed(tmp_path: Path, photo_cache: PhotoCache) -> None:
     again = open_cache(photo_cache.path)
     settings = tiny_settings(adversarial_factor=0.0)
-    assert new_trial(tmp_path, again, settings=settings, max_epochs=1).run_epoch()["done"]
+    assert new_trial(tmp_path, again, settings=settings, max_epochs=1).run_epoch().done
 
 
 def test_a_batch_larger_than_the_training_set_is_refused(
@@ -235,3 +242,33 @@ def test_200_trials_of_the_widest_networks_at_256_pixels_stay_under_5_gb(tmp_pat
 
 def _bytes(network: torch.nn.Module) -> int:
     return sum(tensor.nbytes for tensor in network.state_dict().values())
+
+
+def test_each_step_is_shown(tmp_path: Path, photo_cache: PhotoCache) -> None:
+    trial = new_trial(tmp_path, photo_cache)
+    trial.run_epoch()
+    seen: list[EpochProgress] = []
+    report = trial.run_epoch(on_step=seen.append)
+    steps = report.step // 2
+    assert [(each.epoch, each.step, each.steps) for each in seen] == [
+        (1, i + 1, steps) for i in range(steps)
+    ]
+    assert seen[-1].epochs == 2
+    last = report.windows[-1]
+    assert seen[-1].reconstruction == last["reconstruction_ema"]
+    assert seen[-1].adversarial == last["adversarial_ema"]
+
+
+def test_the_file_of_a_step_is_written_now_and_then_and_read_back(tmp_path: Path) -> None:
+    assert read_progress(tmp_path) is None
+    show = ProgressFile(tmp_path / PROGRESS)
+    reached = EpochProgress(epoch=3, step=1, steps=9, reconstruction=0.5, adversarial=None)
+    show(reached)
+    assert read_progress(tmp_path) == reached
+    show(replace(reached, step=2))  # within the same second
+    assert read_progress(tmp_path) == reached
+    show(replace(reached, step=9))  # a validation may take long
+    assert read_progress(tmp_path) == replace(reached, step=9)
+    for damaged in (b"", b'{"epoch": 1', b"[]", b'{"epoch": 1}'):
+        (tmp_path / PROGRESS).write_bytes(damaged)
+        assert read_progress(tmp_path) is None

@@ -46,10 +46,20 @@ CASES = {
     "missing configuration": ("search --config absent.yaml", ["absent.yaml"]),
     "zero trials": ("search --trials 0", ["trials", "at least 1", "0"]),
     "no number": ("search --trials many", ["--trials", "many"]),
+    "more of nothing": ("search --trials +20", ["--trials +20", "--resume"]),
+    "no number of more": ("search --resume --name taken --trials +x", ["--trials", "+x"]),
+    "neither file nor ready search": (
+        "search --config beauty",
+        ["beauty", "complexity", "quality"],
+    ),
     "unknown flag": ("search --epochs 3", ["--epochs"]),
     "bad duration": ("search --time-budget soon", ["soon", "2h"]),
     "existing name": ("search --images few --name taken", ["taken", "--resume"]),
     "resume without a name": ("search --resume", ["--name"]),
+    "description of what is there": (
+        "search --describe --resume --name taken",
+        ["--describe", "--resume"],
+    ),
     "resume of nothing": ("search --resume --name other", ["other", "--resume"]),
     "resume with another size": (
         "search --resume --name taken --image-size 128",

@@ -89,3 +89,25 @@ def test_a_running_trial_is_not_exported_though_it_has_a_best_epoch(
     assert main(["export", str(growing), "--out", str(out)]) == 2
     assert "needs a trial that has ended" in error_of(capfd)
     assert not out.exists()
+
+
+def test_colours_that_fail_the_guards_are_said_to(
+    run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    strict = tmp_path / "strict"
+    shutil.copytree(run, strict)
+    config = json.loads((strict / "config.json").read_text())
+    config["guards"] = ["psnr > 90"]
+    (strict / "config.json").write_text(json.dumps(config))
+    out = tmp_path / "bundle"
+    assert main(["export", str(strict), "--out", str(out)]) == 0
+    (line,) = error_of(capfd).splitlines()
+    assert "its colours fail the guards: psnr is" in line
+    assert "must be > 90; try more max_epochs" in line
+    assert "must be > 90; try more max_epochs" in (out / "README.md").read_text()
+    # Where all guards hold nothing is said.
+    config["guards"] = ["psnr > 1"]
+    (strict / "config.json").write_text(json.dumps(config))
+    assert main(["export", str(strict), "--out", str(out), "--force"]) == 0
+    assert "guards" not in error_of(capfd)
+    assert "fail the guards" not in (out / "README.md").read_text()

@@ -20,6 +20,7 @@ import torch
 
 from models.bundle.onnx_export import write_onnx
 from models.bundle.store import load_bundle
+from models.training.epoch_progress import EpochProgress
 from models.training.loop import Training
 from models.training.loss_window import NonFiniteLossError
 from search.finetune import train as train_module
@@ -58,13 +59,14 @@ def test_resuming_what_is_complete_exports_it_again(
 
 KILLED_AT_STEP = """
 import os, signal, sys
+from models.training.epoch_progress import EpochProgress
 from models.training.loop import Training
 from search.cli.main import main
 
 run_epoch = Training.run_epoch
 
-def doomed(training):
-    for window in run_epoch(training):
+def doomed(training, **hooks):
+    for window in run_epoch(training, **hooks):
         yield window
         if training.step >= int(sys.argv[1]):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -131,12 +133,12 @@ def test_an_interrupt_says_how_to_go_on(
 ) -> None:
     out = tmp_path / "final model"
 
-    def interrupt(progress: TrainProgress, window: dict[str, Any]) -> None:
-        if window["epoch"] > 3:
+    def interrupt(progress: TrainProgress, reached: EpochProgress) -> None:
+        if reached.epochs > 3:
             os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TrainProgress, "on_window", interrupt)
+        patch.setattr(TrainProgress, "on_step", interrupt)
         assert train(run, out) == 130
     error = error_of(capfd)
     assert f"chromatune train --resume --out '{out}'" in error.splitlines()[-1]
@@ -175,10 +177,10 @@ def test_a_divergence_is_an_error_that_keeps_what_was_learnt(
     out = tmp_path / "out"
     run_epoch = Training.run_epoch
 
-    def diverging(training: Training) -> Iterator[dict[str, Any]]:
+    def diverging(training: Training, **hooks: Any) -> Iterator[dict[str, Any]]:
         if training.epoch == 3:
             raise NonFiniteLossError("total was nan at step 10")
-        return run_epoch(training)
+        return run_epoch(training, **hooks)
 
     with monkeypatch.context() as patch:
         patch.setattr(Training, "run_epoch", diverging)

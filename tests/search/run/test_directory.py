@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from data_pipeline.errors import InputError
-from search.run import directory
 from search.run.directory import RunFolder, read_json
 from search.tune.driver import resume_command
 
@@ -24,18 +22,19 @@ def test_killed_while_it_is_made_a_run_is_whole_or_its_name_is_free(
 ) -> None:
     run = RunFolder(tmp_path / "runs" / "first")
     left = writes
-    write_json = directory.write_json
+    write_bytes = Path.write_bytes
 
-    def guarded(path: Path, values: Any) -> None:
+    def guarded(path: Path, content: bytes) -> int:
         nonlocal left
         if left == 0:
             if half:
-                path.with_name(f"{path.name}.1234.tmp").write_text('{"na')
+                write_bytes(path, content[:4])
+                monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
             raise Killed
         left -= 1
-        write_json(path, values)
+        return write_bytes(path, content)
 
-    monkeypatch.setattr(directory, "write_json", guarded)
+    monkeypatch.setattr(Path, "write_bytes", guarded)
     try:
         run.create({"name": "first"}, command=[], data={"photos": 3})
         born = True

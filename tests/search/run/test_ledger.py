@@ -1,4 +1,4 @@
-"""The books of a search, without Ray: states, kills at every moment, and what is written."""
+"""The ledger of a search, without Ray: states, kills at every moment, and what is written."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+from models.training.report import EpochReport
 from search.cli.progress import Progress
 from search.config import EarlyStopping
 from search.run import ledger as ledger_module
 from search.run import trial_files
 from search.run.directory import read_rows
 from search.run.photos import SearchPhotos
-from search.study.creation import enqueue_point
+from search.study.asking import enqueue_point
 from search.tune.driver import AllTrialsFailedError, run_search
 from tests.search.ledgers import (
     EPOCHS,
@@ -76,17 +77,20 @@ def test_an_early_stop_is_pruned_with_its_last_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("report", "words"),
     [
-        ({"failed": "non-finite loss: total was nan at step 7"}, "total was nan at step 7"),
+        (None, "total was nan at step 7"),
         (make_report(1, value=math.nan), "ab_swd was nan"),
     ],
 )
 def test_failures_are_told_as_failed_with_the_reason(
-    tmp_path: Path, report: dict[str, Any], words: str
+    tmp_path: Path, report: EpochReport | None, words: str
 ) -> None:
     ledger = open_ledger(tmp_path, make_config(trials=1))
     opened = ledger.ask()
     assert opened is not None
-    assert ledger.report(opened.trial_id, report)
+    if report is None:
+        ledger.fail(opened.trial_id, "non-finite loss: total was nan at step 7")
+    else:
+        assert ledger.report(opened.trial_id, report)
     ended = ledger.finish(opened.trial_id)
     assert ended.state == "failed"
     assert words in (ended.reason or "")
@@ -102,7 +106,7 @@ def test_failures_are_told_as_failed_with_the_reason(
 def test_a_search_in_which_every_trial_failed_ends_with_the_reason(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path, make_config(trials=2))
     while opened := ledger.ask():
-        ledger.report(opened.trial_id, {"failed": "out of memory"})
+        ledger.fail(opened.trial_id, "out of memory")
         ledger.finish(opened.trial_id)
     photos = SearchPhotos(caches={}, summary={})
     with pytest.raises(AllTrialsFailedError, match=r"all 2 trials failed.*out of memory"):
@@ -172,7 +176,7 @@ def test_the_time_for_the_search_leaves_the_finalists_theirs(tmp_path: Path) -> 
         assert ledger.report(repeat.trial_id, make_report(EPOCHS))
         assert ledger.finish(repeat.trial_id).state == "complete"
     assert ledger.ask() is None
-    assert not ledger.waits
+    assert not ledger.has_unfinished
 
 
 def test_points_are_asked_first_and_one_at_a_time(tmp_path: Path) -> None:
@@ -266,7 +270,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     countdown["left"] = -1
 
 
-def test_killed_at_any_write_the_books_are_true_again_after_resuming(
+def test_killed_at_any_write_the_ledger_is_true_again_after_resuming(
     tmp_path: Path, kill_at: Any
 ) -> None:
     """Kill 40 times, at one of all 50 writes: no trial is lost, doubled or left running."""

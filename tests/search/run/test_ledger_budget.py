@@ -1,4 +1,4 @@
-"""The books of a search, without Ray: repeats, convergence, several objectives, what is kept."""
+"""The ledger of a search, without Ray: repeats, convergence, several objectives, what is kept."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_finalists_train_again_with_fresh_seeds_and_are_never_pruned(tmp_path: P
     others = [ledger.ask() for _ in range(3)]
     # All search trials run: nothing to hand out, but the search is not over.
     assert ledger.ask() is None
-    assert ledger.waits
+    assert ledger.has_unfinished
     for opened, value in zip([first, *others], (3.0, 1.0, 2.0, 9.0), strict=True):
         assert opened is not None
         for epoch in range(1, EPOCHS + 1):
@@ -160,7 +160,7 @@ def test_only_the_best_complete_trials_keep_their_optimizers(
     assert slimmed == ["0000", "0003", "0002"]
     opened = ledger.ask()
     assert opened is not None
-    ledger.report(opened.trial_id, {"failed": "out of memory"})
+    ledger.fail(opened.trial_id, "out of memory")
     ledger.finish(opened.trial_id)
     assert slimmed[-1] == "0005"
 

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from search.run.directory import read_rows
 from search.run.ledger import Ledger
 from search.run.retry_queue import DELAYS_SEC, RetryQueue
+from search.run.trial_rows import TrialOutcome
 from tests.search.ledgers import EPOCHS, make_config, make_report, open_ledger
 
 
@@ -63,12 +64,12 @@ def test_a_trial_whose_process_died_goes_on_after_a_while(tmp_path: Path, clock:
     first = ledger.ask()
     assert first is not None
     ledger.report(first.trial_id, make_report(1))
-    assert ledger.lose(first.trial_id) is None
+    assert ledger.retry_or_fail(first.trial_id) is None
     second = ledger.ask()  # meanwhile others run
     assert second is not None
     assert second.trial_id == "0001"
     assert ledger.ask() is None
-    assert ledger.waits
+    assert ledger.has_unfinished
     assert ledger.remaining == 1
     clock.now += DELAYS_SEC[0]
     again = ledger.ask()
@@ -78,7 +79,7 @@ def test_a_trial_whose_process_died_goes_on_after_a_while(tmp_path: Path, clock:
         for epoch in range(opened.reported_epoch + 1, EPOCHS + 1):
             ledger.report(opened.trial_id, make_report(epoch))
         assert ledger.finish(opened.trial_id).state == "complete"
-    assert not ledger.waits
+    assert not ledger.has_unfinished
     assert ledger.ask() is None
     rows = read_rows(ledger.run.trial_folder("0000") / "validation.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2, 3]
@@ -90,17 +91,17 @@ def test_a_process_that_dies_again_and_again_is_a_failure(tmp_path: Path, clock:
     assert opened is not None
     for epoch in (1, 2):  # with an epoch in between they do not add up
         for delay in DELAYS_SEC[:2]:
-            assert ledger.lose(opened.trial_id) is None
+            assert ledger.retry_or_fail(opened.trial_id) is None
             clock.now += delay
             assert ledger.ask() is opened
         ledger.report(opened.trial_id, make_report(epoch))
-    assert ledger.lose(opened.trial_id) is None
+    assert ledger.retry_or_fail(opened.trial_id) is None
     clock.now += DELAYS_SEC[0]
     ledger.ask()
-    assert ledger.lose(opened.trial_id) is None
+    assert ledger.retry_or_fail(opened.trial_id) is None
     clock.now += DELAYS_SEC[1]
     ledger.ask()
-    ended = ledger.lose(opened.trial_id)
+    ended = ledger.retry_or_fail(opened.trial_id)
     assert ended is not None
     assert ended.state == "failed"
     assert "died 3 times in a row" in (ended.reason or "")
@@ -113,10 +114,10 @@ def test_without_retries_the_first_death_is_a_failure(tmp_path: Path, clock: Clo
     ledger = open_ledger(tmp_path, make_config(trials=1, max_retries=0))
     opened = ledger.ask()
     assert opened is not None
-    ended = ledger.lose(opened.trial_id)
+    ended = ledger.retry_or_fail(opened.trial_id)
     assert ended is not None
     assert "died once" in (ended.reason or "")
-    assert not ledger.waits
+    assert not ledger.has_unfinished
 
 
 def test_a_trial_that_was_stopped_ends_as_such_though_its_process_died(
@@ -125,8 +126,8 @@ def test_a_trial_that_was_stopped_ends_as_such_though_its_process_died(
     ledger = open_ledger(tmp_path, make_config(trials=1))
     opened = ledger.ask()
     assert opened is not None
-    opened.stopped = ("pruned", "stopped at epoch 1: behind")
-    ended = ledger.lose(opened.trial_id)
+    opened.stopped = TrialOutcome("pruned", "stopped at epoch 1: behind")
+    ended = ledger.retry_or_fail(opened.trial_id)
     assert ended is not None
     assert ended.state == "pruned"
 
@@ -137,7 +138,7 @@ def test_the_end_of_the_time_ends_waiting_trials_too(tmp_path: Path, clock: Cloc
     assert first is not None
     assert second is not None
     ledger.report(first.trial_id, make_report(1))
-    ledger.lose(first.trial_id)
+    ledger.retry_or_fail(first.trial_id)
     ledger.stop_all("stopped by the time budget of 10 s")
     ended = {each.trial_id: each.state for each in ledger.finish_all()}
     assert ended == {first.trial_id: "pruned", second.trial_id: "pruned"}
@@ -148,7 +149,7 @@ def test_repeats_wait_for_a_search_trial_that_waits(tmp_path: Path, clock: Clock
     ledger = open_ledger(tmp_path, make_config(trials=1, finalists=1, repeats=2))
     opened = ledger.ask()
     assert opened is not None
-    ledger.lose(opened.trial_id)
+    ledger.retry_or_fail(opened.trial_id)
     assert ledger.ask() is None
     clock.now += DELAYS_SEC[0]
     assert ledger.ask() is opened
@@ -157,7 +158,7 @@ def test_repeats_wait_for_a_search_trial_that_waits(tmp_path: Path, clock: Clock
     ledger.finish(opened.trial_id)
     repeat = ledger.ask()
     assert repeat is not None
-    ledger.lose(repeat.trial_id)
+    ledger.retry_or_fail(repeat.trial_id)
     other = ledger.ask()
     assert other is not None
     assert (repeat.repeat_of, other.repeat_of) == ("0000", "0000")

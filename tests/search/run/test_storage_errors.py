@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 
 from data_pipeline.errors import InputError
+from models.training.settings import TrainingSettings
 from search.config import EarlyStopping, SearchConfig
 from search.run import ledger as ledger_module
 from search.run.directory import RunFolder, read_json, read_rows, write_json
@@ -30,10 +31,12 @@ from search.run.storage_errors import describe, halts
 from search.study.creation import open_study
 from search.tune.cluster.compatibility import own_versions
 from search.tune.file_server import FileServerAddress
-from search.tune.searcher import LedgerSearcher, LedgerStopper, TuneBridge
+from search.tune.messages import SearchHalted, TrialFailed, TrialStart, to_result
+from search.tune.searcher import LedgerSearcher, LedgerStopper
 from search.tune.trainable import ColorizerTrainable
 from search.tune.trial_directory import RunFiles
 from tests.search.driving import PATIENCE_SEC, SEARCH, check, ended, finish, start, wait_for_rows
+from tests.search.ledgers import make_bridge, make_job
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -124,26 +127,23 @@ def _ledger(folder: Path) -> Ledger:
     return Ledger(run, open_study(run, config), config)
 
 
-def _desk(ledger: Ledger) -> TuneBridge:
-    return TuneBridge(
-        ledger, on_start=lambda _: None, on_report=lambda *_: None, on_end=lambda _: None
-    )
-
-
-def test_books_that_cannot_be_written_stay_as_after_a_kill(
+def test_a_ledger_that_cannot_be_written_stays_as_after_a_kill(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = _desk(_ledger(tmp_path))
-    searcher, stopper = LedgerSearcher(desk, {}), LedgerStopper(desk, lambda: None)
+    bridge = make_bridge(_ledger(tmp_path))
+    searcher, stopper = (
+        LedgerSearcher(bridge, make_job(tmp_path)),
+        LedgerStopper(bridge, lambda: None),
+    )
     assert isinstance(searcher.suggest("tune-a"), dict)
 
     def full(*_: Any) -> None:
         raise FULL
 
     monkeypatch.setattr(ledger_module, "append_rows", full)
-    assert stopper("tune-a", {"report": {"failed": "whatever"}})
+    assert stopper("tune-a", to_result(TrialFailed("whatever")))
     searcher.on_trial_complete("tune-a")
-    assert "disk" in (desk.halted or "")
+    assert "disk" in (bridge.halted or "")
     assert stopper.stop_all()
     assert searcher.suggest("tune-b") == searcher.FINISHED
     monkeypatch.undo()
@@ -155,51 +155,51 @@ def test_books_that_cannot_be_written_stay_as_after_a_kill(
 
 
 def test_a_trial_that_cannot_write_is_no_failed_trial(tmp_path: Path) -> None:
-    desk = _desk(_ledger(tmp_path))
-    searcher, stopper = LedgerSearcher(desk, {}), LedgerStopper(desk, lambda: None)
+    bridge = make_bridge(_ledger(tmp_path))
+    searcher, stopper = (
+        LedgerSearcher(bridge, make_job(tmp_path)),
+        LedgerStopper(bridge, lambda: None),
+    )
     searcher.suggest("tune-a")
-    assert stopper("tune-a", {"report": {"halt": "the disk is full"}})
+    assert stopper("tune-a", to_result(SearchHalted("the disk is full")))
     searcher.on_trial_complete("tune-a")
-    assert desk.halted == "the disk is full"
+    assert bridge.halted == "the disk is full"
     assert ended(tmp_path / "run") == {}
 
 
-def test_a_lost_cache_halts_and_a_broken_trial_only_fails(tmp_path: Path) -> None:
-    config = {
-        "job": {
-            "threads": 1,
-            "validation_fraction": 0.1,
-            "files": RunFiles(trials=str(tmp_path), caches={128: str(tmp_path / "absent")}),
-        },
-        "trial": {"trial_id": "0000", "settings": {}, "reported_epoch": 0},
-    }
+def _start(folder: Path, **changes: Any) -> dict[str, Any]:
+    """Tune's configuration of a trial."""
+    start = TrialStart(
+        job=make_job(folder, **changes),
+        trial_id="0000",
+        settings=TrainingSettings(),
+        reported_epoch=0,
+    )
+    return start.to_config()
+
+
+def _trainable(config: dict[str, Any]) -> ColorizerTrainable:
     trainable = ColorizerTrainable.__new__(ColorizerTrainable)
     trainable.setup(config)
-    result = trainable.step()
-    assert "absent" in result["report"]["halt"]
+    return trainable
+
+
+def test_a_lost_cache_halts_and_a_broken_trial_only_fails(tmp_path: Path) -> None:
+    result = _trainable(_start(tmp_path)).step()
+    assert "absent" in result["halted"]
     assert result["done"]
-    config["trial"]["settings"] = {"generator_lr": -1.0}
-    trainable.setup(config)
-    assert "generator_lr" in trainable.step()["report"]["failed"]
+    config = {**_start(tmp_path), "settings": {"generator_lr": -1.0}}
+    assert "generator_lr" in _trainable(config).step()["failed"]
 
 
 def test_a_machine_of_other_versions_halts_instead_of_using_up_the_trials(tmp_path: Path) -> None:
     versions = {**own_versions(), "torch": "2.9.1"}
     server = FileServerAddress(name="x", node="y", versions=versions)
-    trainable = ColorizerTrainable.__new__(ColorizerTrainable)
-    trainable.setup(
-        {
-            "job": {
-                "threads": 1,
-                "files": RunFiles(trials=str(tmp_path), caches={}, server=server),
-            },
-            "trial": {"trial_id": "0000", "settings": {}, "reported_epoch": 0},
-        }
-    )
-    result = trainable.step()
+    files = RunFiles(trials=str(tmp_path), caches={}, server=server)
+    result = _trainable(_start(tmp_path, files=files)).step()
     assert result["done"]
-    assert f"{socket.gethostname()} has torch 2." in result["report"]["halt"]
-    assert "(here 2.9.1)" in result["report"]["halt"]
+    assert f"{socket.gethostname()} has torch 2." in result["halted"]
+    assert "(here 2.9.1)" in result["halted"]
 
 
 @pytest.mark.parametrize(
@@ -217,14 +217,12 @@ def test_a_trial_that_breaks_down_fails_with_its_reason_and_leaves_the_actor_fre
         raise error
 
     monkeypatch.setattr(ColorizerTrainable, "_open_trial", breaks_down)
-    trainable = ColorizerTrainable.__new__(ColorizerTrainable)
-    files = RunFiles(trials=str(tmp_path), caches={})
-    trainable.setup({"job": {"files": files}, "trial": {"trial_id": "0000"}})
+    trainable = _trainable(_start(tmp_path))
     result = trainable.step()
     assert result["done"]
-    assert result["report"]["failed"].startswith(reason)
-    assert "\n" not in result["report"]["failed"]
-    assert trainable.reset_config({"job": {}, "trial": {}})
+    assert result["failed"].startswith(reason)
+    assert "\n" not in result["failed"]
+    assert trainable.reset_config(_start(tmp_path))
     assert trainable._trial is None
 
 
@@ -234,7 +232,7 @@ def _trial_that_runs_out_of_memory(held: list[weakref.ref[Any]]) -> Any:
     class Trial:
         last_report = None
 
-        def run_epoch(self) -> None:
+        def run_epoch(self, **_: Any) -> None:
             activations = torch.ones(1000)
             held.extend((weakref.ref(self), weakref.ref(activations)))
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -252,21 +250,18 @@ def test_the_memory_of_a_trial_that_has_ended_is_handed_back(
         "search.tune.trainable.free_device_memory",
         lambda: alive_when_freed.append(any(reference() is not None for reference in held)),
     )
-    trainable = ColorizerTrainable.__new__(ColorizerTrainable)
-    config = {"job": {"trials_folder": str(tmp_path)}, "trial": {"trial_id": "0000"}}
-    config["trial"]["reported_epoch"] = 0  # type: ignore[assignment]
-    trainable.setup(config)
+    trainable = _trainable(_start(tmp_path))
     trainable._trial = _trial_that_runs_out_of_memory(held)
     if fails:
-        assert trainable.step()["report"]["failed"].startswith("out of device memory")
+        assert trainable.step()["failed"].startswith("out of device memory")
     else:
         held.append(weakref.ref(trainable._trial))
-        trainable.reset_config(config)
+        trainable.reset_config(_start(tmp_path))
     assert alive_when_freed == [False]
 
 
 LOST_DEVICE = """
-import sys, torch
+import torch
 from search.tune.trainable import ColorizerTrainable
 
 def breaks_down(self):
@@ -274,15 +269,15 @@ def breaks_down(self):
 
 ColorizerTrainable._open_trial = breaks_down
 trainable = ColorizerTrainable.__new__(ColorizerTrainable)
-trainable.setup({"job": {"trials_folder": sys.argv[1]}, "trial": {"trial_id": "0000"}})
+trainable.setup({})
 print(trainable.step())
 """
 
 
-def test_a_process_whose_device_is_lost_dies_and_reports_nothing(tmp_path: Path) -> None:
+def test_a_process_whose_device_is_lost_dies_and_reports_nothing() -> None:
     # Its trial is then taken up by another process: test_surviving.py.
     done = subprocess.run(
-        [sys.executable, "-c", LOST_DEVICE, str(tmp_path)],
+        [sys.executable, "-c", LOST_DEVICE],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -344,7 +339,7 @@ def test_status_is_kept_when_it_cannot_be_written(
     def full(*_: Any, **__: Any) -> None:
         raise FULL
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     run.note_status("failed")
     monkeypatch.undo()
     assert read_json(run.path / "run.json")["status"] == "running"

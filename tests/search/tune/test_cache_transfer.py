@@ -6,7 +6,9 @@ import errno
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +16,8 @@ from data_pipeline.cache.build import build_cache
 from data_pipeline.cache.reader import PIXELS, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.sources.by_name import open_source
-from search.tune import cache_transfer
+from models.training.epoch_progress import EpochProgress, read_progress
+from search.tune import cache_transfer, trial_directory
 from search.tune.cache_transfer import Manifest, bring_cache, describe_cache, read_chunk
 from search.tune.file_server import FILES, FileServer, FileServerAddress, Halt, ServedCache
 from search.tune.trial_directory import RemoteTrialDirectory, RunFiles, TrialDirectory
@@ -151,6 +154,20 @@ def test_files_of_a_trial_go_there_and_back(server: FileServer, tmp_path: Path) 
     folder = tmp_path / "trials" / "0000"
     assert (folder / "checkpoint.pt").read_bytes() == b"new"
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+
+
+def test_a_trial_on_another_machine_shows_its_steps(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = SimpleNamespace(remote=server.write)
+    monkeypatch.setattr(trial_directory, "_server", lambda files: SimpleNamespace(write=write))
+    place = RemoteTrialDirectory(RunFiles(trials=str(tmp_path), caches={}), "0000")
+    show = place.progress_file()
+    reached = EpochProgress(epoch=1, step=2, steps=9, reconstruction=0.5, adversarial=None)
+    show(reached)
+    show(replace(reached, step=3))  # not a message for each step
+    assert read_progress(tmp_path / "trials" / "0000") == reached
+    place.close()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_the_schema_would_find_a_mistake(name: str) -> None:
 @pytest.mark.parametrize("name", LAUNCHER_FILES)
 def test_all_that_is_needed_travels_to_the_machines(name: str) -> None:
     sources = {str(source) for source in _load(name)["file_mounts"].values()}
-    needed = {*PACKAGES, "configs", "pyproject.toml", "README.md", "constraints.txt"}
+    needed = {*PACKAGES, "pyproject.toml", "README.md", "constraints.txt"}
     assert sources == needed | {"~/.ray/auth_token"}
     for source in needed:
         assert (ROOT / source).exists()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from data_pipeline.errors import InputError
+from models.accelerator.memory import estimate_memory
 from models.accelerator.packing import PackingRate
-from models.training.memory import estimate_memory
 from models.training.settings import TrainingSettings
 from search.config import SearchConfig
 from search.tune.resources import Slots, plan_slots
@@ -19,7 +19,7 @@ GB = 10**9
 def _plan(*, cpus: float = 16.0, gpus: float = 1.0, trials: int = 40, **changes: Any) -> Slots:
     memory = changes.pop("gpu_memory", 24 * GB)
     gpu = {name: changes.pop(name) for name in ("n_photos", "measure") if name in changes}
-    config = SearchConfig(name="a", **changes)
+    config = SearchConfig.from_dict({"name": "a", **changes})
     return plan_slots(
         config, cpus=cpus, gpus=gpus, largest=cpus, trials=trials, gpu_memory=memory, **gpu
     )

@@ -18,6 +18,7 @@ from PIL import Image
 
 from search.cli.main import main
 from search.run.directory import read_rows
+from tests.search.tune.events import read_events
 
 ROOT = Path(__file__).parents[3]
 COLUMNS = """rank trial_id state generator_complexity discriminator_complexity generator_lr
@@ -107,10 +108,20 @@ def test_the_run_folder_holds_what_the_contract_says(place: Path) -> None:
 
 def test_tensorboard_finds_losses_and_metrics(place: Path) -> None:
     for number in range(4):
-        (events,) = (place / f"runs/small/ray/tune/{number:04d}").glob("events.out.tfevents.*")
-        content = events.read_bytes()
-        assert b"ray/tune/report/metrics/ab_swd" in content
-        assert b"ray/tune/losses/adversarial_ema" in content
+        run, trial_id = place / "runs" / "small", f"{number:04d}"
+        curves = read_rows(run / "trials" / trial_id / "curves.jsonl")
+        validation = read_rows(run / "trials" / trial_id / "validation.jsonl")
+        logged = read_events(run / "ray" / "tune" / trial_id)
+        for name in ("reconstruction", "adversarial_ema"):
+            assert logged.scalars[f"losses/{name}"] == {
+                row["step"]: pytest.approx(row[name]) for row in curves
+            }
+        assert logged.scalars["metrics/ab_swd"] == {
+            row["step"]: pytest.approx(row["ab_swd"]) for row in validation
+        }
+        assert logged.hparams["generator_complexity"] > 0
+        grid = (run / "trials" / trial_id / "samples.png").read_bytes()
+        assert logged.pictures["samples"] == grid
 
 
 def test_the_study_tells_the_same_story(place: Path) -> None:
@@ -195,7 +206,7 @@ def test_a_finished_run_can_be_extended_and_keeps_its_trials(place: Path, cache:
     run = place / "runs" / "small"
     before = read_rows(run / "trials.jsonl")
     done = chromatune(
-        "search", "--resume", "--name", "small", "--trials", "5", cwd=place, cache=cache
+        "search", "--resume", "--name", "small", "--trials", "+1", cwd=place, cache=cache
     )
     assert done.returncode == 0, done.stderr
     after = read_rows(run / "trials.jsonl")

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from optuna.trial import TrialState
 
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.stored_run.run import open_run
@@ -15,6 +14,7 @@ from benchmarks.sleeping_trial import SleepingTrainable
 from search.cli.progress import Progress
 from search.config import EarlyStopping, SearchConfig
 from search.run.photos import SearchPhotos
+from search.study.asking import trial_id_of
 from search.tune import driver
 from tests.search.ledgers import open_ledger, rows_of
 
@@ -26,7 +26,7 @@ class FirstIsFast(SleepingTrainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         super().setup(config)
-        self.seconds = 0.0 if config["trial"]["trial_id"] == "0000" else 2.0
+        self.seconds = 0.0 if config["trial_id"] == "0000" else 2.0
 
 
 def _search(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
@@ -63,19 +63,22 @@ def test_open_trials_end_as_pruned_and_a_resumed_search_goes_on(
     asked = {"trials": 12, "concurrency": slots}
     ledger = _search(tmp_path, monkeypatch, **asked, time_budget_sec=5.0)
     rows = rows_of(ledger)
-    assert rows["0000"]["state"] == "complete"
-    del rows["0000"]
-    assert rows
-    assert {(row["state"], row["reason"]) for row in rows.values()} == {("pruned", REASON)}
-    states = [trial.state for trial in ledger.study.trials]
-    assert states == [TrialState.COMPLETE] + [TrialState.PRUNED] * len(rows)
+    complete = [trial_id for trial_id, row in rows.items() if row["state"] == "complete"]
+    pruned = {trial_id: row for trial_id, row in rows.items() if trial_id not in complete}
+    assert complete
+    assert pruned
+    assert {(row["state"], row["reason"]) for row in pruned.values()} == {("pruned", REASON)}
+    states = {trial_id_of(trial.number): trial.state.name for trial in ledger.study.trials}
+    assert states == {trial_id: row["state"].upper() for trial_id, row in rows.items()}
     board = build_leaderboard(open_run(ledger.run.path))
-    assert board["state"].tolist() == ["complete"] + ["pruned"] * len(rows)
-    assert capfd.readouterr().err.count(f"pruned  {REASON}") == len(rows)
+    assert dict(zip(board["trial_id"], board["state"], strict=True)) == {
+        trial_id: row["state"] for trial_id, row in rows.items()
+    }
+    assert capfd.readouterr().err.count(f"pruned  {REASON}") == len(pruned)
     # Without a budget the rest of the asked trials train; none of the ended ones does again.
-    before = len(rows) + 1
-    again = _search(tmp_path, monkeypatch, trials=before + 1, concurrency=slots)
-    assert [trial.state for trial in again.study.trials] == [*states, TrialState.COMPLETE]
+    again = _search(tmp_path, monkeypatch, trials=len(rows) + 1, concurrency=slots)
+    told = {trial_id_of(trial.number): trial.state.name for trial in again.study.trials}
+    assert told == {**states, trial_id_of(len(rows)): "COMPLETE"}
 
 
 def test_finalists_train_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

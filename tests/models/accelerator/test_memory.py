@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from data_pipeline.batches import TrainingBatches
+from models.accelerator.memory import CONTEXT_BYTES, estimate_memory, photos_fit
 from models.training.device import free_device_memory, resolve_compute
 from models.training.loop import Training
-from models.training.memory import CONTEXT_BYTES, estimate_memory, photos_fit
 from models.training.settings import TrainingSettings
 
 GB = 10**9
