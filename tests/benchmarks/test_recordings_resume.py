@@ -1,0 +1,170 @@
+"""Recordings go on from whatever a kill left, and share beginnings without changing a result."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.recordings import __main__ as command
+from benchmarks.recordings import plans
+from benchmarks.recordings.beginnings import beginning_settings
+from benchmarks.recordings.evaluation import Evaluation
+from benchmarks.recordings.partition import PhotoSets
+from benchmarks.recordings.recorder import Piece, Recorder, pieces_of
+from benchmarks.recordings.rows import append_rows, open_rows, read_rows
+from data_pipeline.cache import build_cache
+from data_pipeline.source import open_source
+from models.settings import TrainingSettings
+
+SETTINGS = TrainingSettings(
+    generator_complexity=4,
+    discriminator_complexity=3,
+    discriminator_lr=1e-3,
+    adversarial_factor=0.05,
+    image_size=32,
+    batch_size=4,
+    pretrain_epochs=2,
+)
+#: differ between two runs of the same
+TIMES = ("seconds", "cpu_seconds", "evaluation_seconds", "load")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> PhotoSets:
+    cache = build_cache(
+        open_source("synthetic:40"), image_size=32, cache_dir=tmp_path_factory.mktemp("cache")
+    )
+    rows = np.arange(40)
+    return PhotoSets(
+        cache,
+        {"train": rows[:16], "choose_a": rows[16:24], "choose_b": rows[24:32], "test": rows[32:]},
+    )
+
+
+@pytest.fixture
+def recorder(photos, tmp_path) -> Recorder:
+    return _recorder(photos, tmp_path / "store")
+
+
+def _recorder(photos, store) -> Recorder:
+    def features(rgb_N3HW: torch.Tensor) -> torch.Tensor:
+        return rgb_N3HW[..., ::4, ::4].flatten(1).double()
+
+    return Recorder(photos, Evaluation(photos, features), store)
+
+
+@pytest.fixture
+def short_plan(monkeypatch) -> None:
+    def two() -> list[plans.Training]:
+        return [
+            plans.Training(0, SETTINGS, 2),
+            plans.Training(1, replace(SETTINGS, discriminator_complexity=2), 1),
+            plans.Training(2, replace(SETTINGS, pretrain_epochs=0), 1),
+        ]
+
+    monkeypatch.setitem(plans.PLANS, "table", two)
+    monkeypatch.setattr(plans, "SNAPSHOTS", (0, 1, 2))
+
+
+def _timeless(rows):
+    return [{name: row[name] for name in row if name not in TIMES} for row in rows]
+
+
+def test_a_recording_goes_on_after_a_kill_at_any_moment(photos, tmp_path, short_plan):
+    whole = tmp_path / "whole.jsonl"
+    # Two shared stages of one epoch, and the three trainings.
+    assert command.record_plan("table", _recorder(photos, tmp_path / "store"), whole) == 5
+    wanted = _timeless(read_rows([whole]))
+    assert [row["epoch"] for row in wanted] == [1, 2, 3, 4, 3, 1]
+    data = whole.read_bytes()
+    ends = [i + 1 for i, byte in enumerate(data) if byte == ord("\n")]
+    for i, cut in enumerate([0, 50, ends[0], ends[1] + 7, ends[2], ends[3] - 1, len(data)]):
+        out, store = tmp_path / f"cut{i}.jsonl", tmp_path / f"store{i}"
+        out.write_bytes(data[:cut])
+        shutil.copytree(tmp_path / "store", store)
+        command.record_plan("table", _recorder(photos, store), out)
+        assert _timeless(read_rows([out])) == wanted
+
+
+def test_lost_beginnings_are_trained_again_without_new_rows(photos, tmp_path, short_plan):
+    out = tmp_path / "rows.jsonl"
+    assert command.record_plan("table", _recorder(photos, tmp_path / "one"), out, limit=2) == 2
+    before = out.read_bytes()
+    assert command.record_plan("table", _recorder(photos, tmp_path / "two"), out) == 5
+    assert out.read_bytes().startswith(before)
+    assert len(read_rows([out])) == 6
+
+
+def test_a_branch_equals_the_training_that_did_it_alone(recorder):
+    *stages, branch = pieces_of("table", 0, SETTINGS, 2, snapshots=(1, 2))
+    assert [(stage.start, stage.end) for stage in stages] == [(0, 1), (1, 2)]
+    for stage in stages:
+        recorder.record(stage)
+    branched = recorder.record(branch)
+    alone = recorder.record(replace(branch, start=0))
+    assert len(alone) == 4
+    different = {"key", "start", *TIMES}
+    for ours, theirs in zip(branched, alone[2:], strict=True):
+        assert ours["discrimination"]["auc"]
+        for name in set(ours) - different:
+            assert ours[name] == theirs[name], name
+
+
+def test_rows_say_everything(recorder):
+    (row,) = recorder.record(
+        Piece(plan="x", number=3, settings=replace(SETTINGS, pretrain_epochs=0), start=0, end=1)
+    )
+    assert row["sets"] == ["choose_a", "choose_b", "choose", "test"]
+    assert row["settings"] == replace(SETTINGS, pretrain_epochs=0).to_dict()
+    for group in ("metrics", "candidates", "judge", "discrimination"):
+        assert all(len(values) == 4 for values in row[group].values())
+    assert len({len(column) for column in row["curve"].values()}) == 1
+    assert row["gradient_norms"]["generator"] > 0
+    assert row["gradient_norms"]["discriminator"] > 0
+
+
+def test_a_failed_training_is_a_row_of_its_own(recorder):
+    settings = replace(SETTINGS, pretrain_epochs=0, generator_lr=1.0, discriminator_lr=1.0)
+    piece = Piece(plan="x", number=0, settings=settings, start=0, end=3)
+    training = recorder._start(piece)
+    torch.nn.init.constant_(training.pair.generator.inc[0].weight, float("nan"))
+    recorder._start = lambda _: training
+    (row,) = recorder.record(piece)
+    assert row["last"]
+    assert "reconstruction was nan" in row["failed"]
+
+
+def test_rows_are_rounded_and_torn_pieces_cut(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    append_rows(path, [{"key": "a", "x": 1.23456789, "y": float("nan"), "last": True}])
+    append_rows(path, [{"key": "b", "last": False}])
+    assert read_rows([path]) == [{"key": "a", "x": 1.2346, "y": None, "last": True}]
+    assert open_rows(path) == {"a"}
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+@pytest.mark.parametrize("plan", plans.PLANS)
+def test_every_piece_of_a_plan_finds_its_beginning_before_it(plan):
+    trained, keys = set(), set()
+    for piece in itertools.islice(plans.pieces(plan), 400):
+        begun = beginning_settings(piece.settings)
+        assert piece.start == 0 or (begun, piece.start) in trained
+        if piece.is_beginning:
+            trained.add((begun, piece.end))
+        else:
+            assert piece.key("") not in keys
+            keys.add(piece.key(""))
+
+
+def test_the_table_has_enough_branches_and_two_seeds_for_a_quarter():
+    trainings = list(plans.table())
+    seeds = [training.settings.seed for training in trainings]
+    assert seeds.count(0) == plans.N_BRANCHES
+    assert seeds.count(1) == plans.N_BRANCHES // 4
+    numbers = [training.number for training in trainings if training.settings.seed == 0]
+    assert numbers == list(range(plans.N_BRANCHES))
