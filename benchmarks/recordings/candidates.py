@@ -1,0 +1,80 @@
+"""Candidates for what a search minimises, as formulas over the measures of one set of photos."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+Measures = Mapping[str, float]
+Candidate = Callable[[Measures], float]
+
+#: measures alone; the sign makes smaller better
+SINGLE: dict[str, float] = {
+    "ab_swd": 1.0,
+    "frechet_ab": 1.0,
+    "set_swd": 1.0,
+    "set_swd_place": 1.0,
+    "set_swd_ab": 1.0,
+    "l1": 1.0,
+    "delta_e": 1.0,
+    "grey_skill": -1.0,
+    "ssim": -1.0,
+    "psnr": -1.0,
+    "colorfulness": -1.0,
+}
+#: what sums are made of
+TERMS: dict[str, Candidate] = {
+    "set_swd": lambda measures: measures["set_swd"],
+    "sqrt(frechet_ab)": lambda measures: math.sqrt(measures["frechet_ab"]),
+    "ab_swd": lambda measures: measures["ab_swd"],
+    "delta_e": lambda measures: measures["delta_e"],
+    "|ln ab_hf_ratio|": lambda measures: abs(math.log(measures["ab_hf_ratio"])),
+}
+#: weights of the terms of each sum
+SUMS: tuple[dict[str, float], ...] = (
+    {"set_swd": 1.0, "delta_e": 0.1},
+    {"set_swd": 1.0, "delta_e": 0.25},
+    {"set_swd": 1.0, "delta_e": 0.5},
+    {"set_swd": 1.0, "ab_swd": 0.1},
+    {"set_swd": 1.0, "ab_swd": 0.25},
+    {"set_swd": 1.0, "|ln ab_hf_ratio|": 0.25},
+    {"set_swd": 1.0, "|ln ab_hf_ratio|": 0.5},
+    {"set_swd": 1.0, "|ln ab_hf_ratio|": 1.0},
+    {"set_swd": 1.0, "delta_e": 0.1, "|ln ab_hf_ratio|": 0.5},
+    {"set_swd": 1.0, "delta_e": 0.25, "|ln ab_hf_ratio|": 0.5},
+    {"set_swd": 1.0, "delta_e": 0.25, "|ln ab_hf_ratio|": 1.0},
+    {"sqrt(frechet_ab)": 1.0, "delta_e": 0.25},
+    {"sqrt(frechet_ab)": 1.0, "delta_e": 0.5},
+    {"sqrt(frechet_ab)": 1.0, "|ln ab_hf_ratio|": 1.0},
+    {"sqrt(frechet_ab)": 1.0, "|ln ab_hf_ratio|": 2.0},
+    {"sqrt(frechet_ab)": 1.0, "delta_e": 0.5, "|ln ab_hf_ratio|": 1.0},
+)
+
+
+def candidates() -> dict[str, Candidate]:
+    """All candidates by name; smaller is better."""
+    single = {
+        name if sign > 0 else f"-{name}": _weighted({name: sign}) for name, sign in SINGLE.items()
+    }
+    return single | {_name(weights): _weighted(weights) for weights in SUMS}
+
+
+def n_terms(name: str) -> int:
+    """How many terms a candidate has: of two as good, the one with fewer is taken."""
+    return name.count(" + ") + 1
+
+
+def _weighted(weights: Mapping[str, float]) -> Candidate:
+    def value(measures: Measures) -> float:
+        return sum(
+            weight * (TERMS[name](measures) if name in TERMS else measures[name])
+            for name, weight in weights.items()
+        )
+
+    return value
+
+
+def _name(weights: Mapping[str, float]) -> str:
+    return " + ".join(
+        name if weight == 1.0 else f"{weight:g} {name}" for name, weight in weights.items()
+    )
