@@ -60,7 +60,7 @@ class Evaluation:
     def measure(self, fakes: dict[str, Tensor], *, judge: bool = True) -> dict[str, Values]:
         """Metrics, candidates and judge of colours, each a list over `SETS`."""
         values = {"metrics": self._metrics(fakes), "candidates": self.candidates(fakes)}
-        return values | {"judge": self._judge(fakes)} if judge else values
+        return values | {"judge": self.judge(fakes)} if judge else values
 
     def _metrics(self, fakes: dict[str, Tensor]) -> Values:
         accumulators = {name: ValidationMetrics() for name in SETS}
@@ -89,7 +89,8 @@ class Evaluation:
             for variant, dimensions in VARIANTS.items()
         }
 
-    def _judge(self, fakes: dict[str, Tensor]) -> Values:
+    def judge(self, fakes: dict[str, Tensor]) -> Values:
+        """The distances between the features of originals and of colours."""
         features = {
             name: self._features(_rgb(self.photos[name][0], fake)) for name, fake in fakes.items()
         }

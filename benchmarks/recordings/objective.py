@@ -34,6 +34,7 @@ from benchmarks.recordings.agreement import (
 )
 from benchmarks.recordings.candidates import Candidate, Measures, candidates, n_terms
 from benchmarks.recordings.ladder import DEMANDED
+from benchmarks.recordings.remeasure import merge
 from benchmarks.recordings.rows import Row, read_rows
 
 GROUPS = ("metrics", "candidates", "judge")
@@ -193,11 +194,13 @@ def main() -> None:
     parser.add_argument("rows", type=Path, nargs="+")
     parser.add_argument("--image-size", type=int, default=32)
     parser.add_argument("--ladder", type=Path)
+    parser.add_argument("--extra", type=Path, nargs="*", default=[], help="of `remeasure`")
     options = parser.parse_args()
     data = Path(__file__).parent / "data"
     ladder_path = options.ladder or data / f"ladder-{options.image_size}.json"
     ladder = json.loads(ladder_path.read_text())
-    rows = last_epochs(read_rows(options.rows), image_size=options.image_size)
+    recorded = merge(read_rows(options.rows), options.extra)
+    rows = last_epochs(recorded, image_size=options.image_size)
     print(markdown(study(rows, ladder), ladder, len(rows)))
 
 

@@ -150,9 +150,8 @@ class Recorder:
         cpu_seconds = time.process_time() - cpu_before
         began = time.perf_counter()
         fakes = self.evaluation.colorize(training.generator)
-        # The judge is dear: of a beginning it sees what others go on from.
-        judge = training.epoch == piece.end or not piece.is_beginning
-        measured = self.evaluation.measure(fakes, judge=judge)
+        # The judge is dear, and `remeasure` can call it for other epochs at any time.
+        measured = self.evaluation.measure(fakes, judge=training.epoch == piece.end)
         adversarial = windows[-1]["adversarial"] is not None
         if adversarial:
             measured["discrimination"] = self.evaluation.discriminate(training, fakes)

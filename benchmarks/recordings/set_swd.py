@@ -34,12 +34,16 @@ HEIGHT_WEIGHT = 20.0
 #: directions come in blocks of orthogonal ones, which spread better than independent ones
 N_BLOCKS = 10
 N_DIMENSIONS = 6
+#: what the fine detail of a and b (the pixel minus its 3 x 3 mean) counts for: its standard
+#: deviation is a quarter of that of a and b
+DETAIL_WEIGHT = 2.0
 
-#: which of the six dimensions each variant looks at
+#: which dimensions of `pixel_vectors` each variant looks at
 VARIANTS: dict[str, tuple[int, ...]] = {
     "set_swd": (0, 1, 2, 3, 4, 5),
     "set_swd_place": (0, 1, 4, 5),
     "set_swd_ab": (0, 1),
+    "set_swd_detail": (0, 1, 4, 5, 6, 7),
 }
 
 
@@ -67,25 +71,40 @@ class SetSwd:
 
 
 def pixel_vectors(L_N1HW: Tensor, ab_N2HW: Tensor) -> Tensor:
-    """Sampled pixels as displayed, (N, K, 6): a, b, blurred a, blurred b, scaled L and height."""
+    """Sampled pixels as displayed, (N, K, 8), in comparable units.
+
+    They are a, b, blurred a, blurred b, L, height, fine detail of a, of b.
+    """
     colors = displayed_colors(L_N1HW, ab_N2HW)
     height, width = ab_N2HW.shape[-2:]
     # An odd window of about an eighth of the photo, whatever its number of pixels.
     window = 2 * max(1, round(height / BLUR_SHARE / 2)) + 1
-    blurred_N2HW = functional.avg_pool2d(
-        colors.ab, window, stride=1, padding=window // 2, count_include_pad=False
-    )
     places = torch.linspace(1.0, -1.0, height, device=ab_N2HW.device)
     height_N1HW = places[:, None].expand(len(ab_N2HW), 1, height, width)
-    vectors_N6HW = torch.cat(
-        [colors.ab, blurred_N2HW, L_WEIGHT * colors.lab[:, :1], HEIGHT_WEIGHT * height_N1HW], dim=1
+    detail_N2HW = colors.ab - _box_mean(colors.ab, 3)
+    vectors_N8HW = torch.cat(
+        [
+            colors.ab,
+            _box_mean(colors.ab, window),
+            L_WEIGHT * colors.lab[:, :1],
+            HEIGHT_WEIGHT * height_N1HW,
+            DETAIL_WEIGHT * detail_N2HW,
+        ],
+        dim=1,
     )
     pixels_K = grid_sample(height, width).to(ab_N2HW.device)
-    return vectors_N6HW.flatten(2)[..., pixels_K].transpose(1, 2).contiguous()
+    return vectors_N8HW.flatten(2)[..., pixels_K].transpose(1, 2).contiguous()
+
+
+def _box_mean(ab_N2HW: Tensor, window: int) -> Tensor:
+    # At the border the mean of the pixels that are there.
+    return functional.avg_pool2d(
+        ab_N2HW, window, stride=1, padding=window // 2, count_include_pad=False
+    )
 
 
 def sliced_wasserstein(
-    real_NK6: Tensor, fake_NK6: Tensor, dimensions: tuple[int, ...] = VARIANTS["set_swd"]
+    real_NK8: Tensor, fake_NK8: Tensor, dimensions: tuple[int, ...] = VARIANTS["set_swd"]
 ) -> float:
     """Mean |difference| of the sorted projections of all pixels, over fixed directions.
 
@@ -93,8 +112,8 @@ def sliced_wasserstein(
     Imaging and Vision 51, 2015, section 3, https://doi.org/10.1007/s10851-014-0506-3. NaN in gives
     NaN out.
     """
-    real_PV = real_NK6.flatten(0, 1)[:, list(dimensions)]
-    fake_PV = fake_NK6.flatten(0, 1)[:, list(dimensions)]
+    real_PV = real_NK8.flatten(0, 1)[:, list(dimensions)]
+    fake_PV = fake_NK8.flatten(0, 1)[:, list(dimensions)]
     distances = [
         (_sorted(fake_PV @ direction) - _sorted(real_PV @ direction)).abs().mean()
         for direction in random_directions(len(dimensions)).to(real_PV)

@@ -45,7 +45,11 @@ def _reference(L_N1HW, real_N2HW, fake_N2HW, dimensions) -> float:
                 columns = slice(max(0, x - half), x + half + 1)
                 blurred = lab[1:, rows, columns].mean(axis=(1, 2))
                 place = 1.0 - 2.0 * y / (side - 1)
-                vectors.append([*lab[1:, y, x], *blurred, 0.5 * lab[0, y, x], 20.0 * place])
+                near = lab[1:, max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean(axis=(1, 2))
+                detail = 2.0 * (lab[1:, y, x] - near)
+                vectors.append(
+                    [*lab[1:, y, x], *blurred, 0.5 * lab[0, y, x], 20.0 * place, *detail]
+                )
         return np.array(vectors)[:, list(dimensions)]
 
     real, fake = cloud(real_N2HW), cloud(fake_N2HW)
@@ -96,7 +100,7 @@ def test_a_nan_among_the_colours_makes_set_swd_nan():
 
 def test_pixel_vectors_have_a_bounded_number_of_pixels():
     L_N1HW, real, _ = _photos(2, 96, seed=0)
-    assert pixel_vectors(L_N1HW, real).shape == (2, 256, 6)
+    assert pixel_vectors(L_N1HW, real).shape == (2, 256, 8)
 
 
 def test_kernel_distance_is_unbiased():

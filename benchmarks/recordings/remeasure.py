@@ -1,0 +1,80 @@
+"""Measure kept outputs again: new candidates, or the judge where it was left out, untrained.
+
+    python -m benchmarks.recordings.remeasure ROWS... --images DIR --store DIR --out NEW.jsonl
+
+For each row whose outputs are still kept, NEW.jsonl gets {"key", "epoch", "candidates"[, "judge"]}
+once; run it again to add what has been recorded since. `objective` takes NEW.jsonl with `--extra`.
+Outputs are kept as bytes, so a and b differ by up to half a unit from what the recorder measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.recordings.evaluation import Evaluation
+from benchmarks.recordings.judge import FeatureNetwork
+from benchmarks.recordings.partition import HELD_OUT, PhotoSets, from_codes
+from benchmarks.recordings.rows import Row, append_rows, read_rows
+
+
+def extra_key(row: Row) -> tuple[str, int]:
+    """Which epoch of which piece a row is about."""
+    return row["key"], row.get("epoch", 0)
+
+
+def merge(rows: Sequence[Row], paths: Sequence[Path]) -> list[Row]:
+    """Rows with what was measured later put over what they hold."""
+    extra = {
+        extra_key(row): row
+        for path in paths
+        for row in map(json.loads, path.read_text().splitlines())
+    }
+    merged = []
+    for row in rows:
+        new = extra.get(extra_key(row), {})
+        groups = {
+            name: {**row.get(name, {}), **new[name]}
+            for name in ("candidates", "judge")
+            if name in new
+        }
+        merged.append({**row, **groups})
+    return merged
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("rows", type=Path, nargs="+")
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--image-size", type=int, default=32)
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--judge", action="store_true", help="where a row has none")
+    parser.add_argument("--last", action="store_true", help="only last epochs of pieces")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    photos = PhotoSets.open(options.images, image_size=options.image_size)
+    evaluation = Evaluation(photos, FeatureNetwork())
+    lines = options.out.read_text().splitlines() if options.out.exists() else []
+    done = {extra_key(json.loads(line)) for line in lines}
+    for row in read_rows(options.rows):
+        path = options.store / "outputs" / "{}-{}.npz".format(*extra_key(row))
+        wanted = row["settings"]["image_size"] == options.image_size and path.exists()
+        if not wanted or extra_key(row) in done or (options.last and not row["last"]):
+            continue
+        with np.load(path) as kept:
+            fakes = {name: from_codes(kept[name]) for name in HELD_OUT}
+        new = {"key": row["key"], "epoch": row["epoch"]}
+        new["candidates"] = evaluation.candidates(fakes)
+        if options.judge and "judge" not in row:
+            new["judge"] = evaluation.judge(fakes)
+        append_rows(options.out, [new])
+
+
+if __name__ == "__main__":
+    main()
