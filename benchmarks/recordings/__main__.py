@@ -13,16 +13,19 @@ from __future__ import annotations
 import argparse
 import datetime
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from benchmarks.recordings.beginnings import key_of
 from benchmarks.recordings.evaluation import Evaluation
 from benchmarks.recordings.judge import FeatureNetwork
 from benchmarks.recordings.partition import PhotoSets
 from benchmarks.recordings.plans import PLANS, image_size_of, pieces
 from benchmarks.recordings.recorder import Piece, Recorder
-from benchmarks.recordings.rows import append_rows, open_rows
+from benchmarks.recordings.rows import Row, append_rows, open_rows
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -58,24 +61,45 @@ def record_plan(
     deadline: float | None = None,
 ) -> int:
     """Record what `out` does not hold yet; return how many pieces were recorded."""
-    done = open_rows(out)
+    spans = _Spans(open_rows(out))
     recorded = 0
     for piece in pieces(plan):
-        key = piece.key(recorder.data_key)
-        if not _is_ours(piece, part) or (key in done and recorder.is_kept(piece)):
+        known = spans.holds(piece)
+        if not _is_ours(piece, part) or (known and recorder.is_kept(piece)):
             continue
+        if spans.holds(replace(piece, end=piece.end + 1)):
+            continue  # recorded further on in one go
         if recorded == limit or (deadline is not None and time.time() > deadline):
             break
-        if piece.start and not recorder.beginnings.path(piece.settings, piece.start).exists():
-            continue  # its beginning failed
+        if not recorder.can_start(piece):
+            continue  # what it goes on from failed
         began = time.perf_counter()
         rows = recorder.record(piece)
-        if key not in done:
+        if not known:
             append_rows(out, rows)
-        done.add(key)
+            spans.add(rows[-1])
         recorded += 1
         print(_line(piece, rows[-1], time.perf_counter() - began), flush=True)
     return recorded
+
+
+class _Spans:
+    """Which epochs of which settings are recorded, in one piece each."""
+
+    def __init__(self, last_rows: Iterable[Row]) -> None:
+        self._spans: dict[str, list[tuple[int, int]]] = {}
+        for row in last_rows:
+            self.add(row)
+
+    def add(self, row: Row) -> None:
+        """Note the last row of a piece."""
+        key = key_of(settings=row["settings"])
+        self._spans.setdefault(key, []).append((row["start"], row["end"]))
+
+    def holds(self, piece: Piece) -> bool:
+        """Whether one recorded piece has all epochs of this one."""
+        spans = self._spans.get(key_of(settings=piece.settings.to_dict()), [])
+        return any(start <= piece.start and end >= piece.end for start, end in spans)
 
 
 def _is_ours(piece: Piece, part: str) -> bool:

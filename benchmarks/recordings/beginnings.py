@@ -40,8 +40,8 @@ def beginning_settings(settings: TrainingSettings) -> TrainingSettings:
     )
 
 
-class Beginnings:
-    """A folder of states, one for each beginning and number of epochs."""
+class States:
+    """A folder of states, one for each training (or shared beginning) and number of epochs."""
 
     def __init__(self, folder: Path, *, data_key: str) -> None:
         self.folder = folder
@@ -49,14 +49,17 @@ class Beginnings:
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, settings: TrainingSettings, epochs: int) -> Path:
-        """Where the state after so many epochs is kept; `settings` may be of any branch."""
-        begun = beginning_settings(settings).to_dict()
-        return self.folder / f"{key_of(settings=begun, data=self.data_key)}-{epochs}.pt"
+        """Where the state after so many epochs is kept; up to `pretrain_epochs` it is shared."""
+        if not settings.adversarial or epochs <= settings.pretrain_epochs:
+            settings = beginning_settings(settings)
+        key = key_of(settings=settings.to_dict(), data=self.data_key)
+        return self.folder / f"{key}-{epochs}.pt"
 
     def save(self, training: Training) -> None:
-        """Keep the state of a training on reconstruction alone; whole or not at all."""
+        """Keep the state of a training; whole or not at all."""
         state = training.state_dict()
-        del state["discriminator"], state["discriminator_optimizer"]
+        if not training.settings.adversarial:
+            del state["discriminator"], state["discriminator_optimizer"]
         path = self.path(training.settings, training.epoch)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         with temporary.open("wb") as file:
@@ -66,13 +69,10 @@ class Beginnings:
         temporary.replace(path)
 
     def load_into(self, training: Training, epochs: int) -> None:
-        """Go on from the state after `epochs`; the discriminator keeps its fresh weights."""
+        """Go on from the state after `epochs`; after a beginning with a fresh discriminator."""
         state = torch.load(self.path(training.settings, epochs), weights_only=True)
-        pair = training.pair
-        pair.generator.load_state_dict(state["generator"])
-        pair.generator_optimizer.load_state_dict(state["generator_optimizer"])
-        if training.average:
-            training.average.network.load_state_dict(state["average"])
-        training.window.averages = dict(state["loss_averages"])
-        training.epoch, training.step = state["epoch"], state["step"]
-        training.seconds = state["seconds"]
+        if "discriminator" not in state:
+            fresh = training.state_dict()
+            state["discriminator"] = fresh["discriminator"]
+            state["discriminator_optimizer"] = fresh["discriminator_optimizer"]
+        training.load_state_dict(state)

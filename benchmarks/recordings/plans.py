@@ -14,6 +14,7 @@ that gives the variance between seeds at ten epochs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -34,6 +35,10 @@ N_GENERATORS = 16
 N_EARLY = 64
 N_BRANCHES = 480
 BRANCH_EPOCHS = 6
+#: branches of so many trainings are begun before any goes on ...
+BLOCK = 64
+#: ... after so many epochs, in these plans
+FIRST_EPOCHS = {"table": 2, "table-64": 2}
 #: of so many branches one is recorded with a second seed
 REPEAT_EVERY = 4
 DISCRIMINATOR_WIDTHS = (2, 32)
@@ -166,9 +171,25 @@ def image_size_of(plan: str) -> int:
 
 
 def pieces(plan: str) -> Iterator[Piece]:
-    """All pieces of a plan in their order; beginnings recur and are recorded once."""
-    for training in PLANS[plan]():
-        yield from pieces_of(plan, *training, snapshots=SNAPSHOTS[1:])
+    """All pieces of a plan in their order; beginnings recur and are recorded once.
+
+    Of each 64 trainings all first parts come before the rest, so that many settings are seen
+    early; what is left of a training goes on from its first part.
+    """
+    trainings = PLANS[plan]()
+    while block := list(itertools.islice(trainings, BLOCK)):
+        rests = []
+        for training in block:
+            parts = pieces_of(
+                plan,
+                *training,
+                snapshots=SNAPSHOTS[1:],
+                first_epochs=FIRST_EPOCHS.get(plan, training.epochs),
+            )
+            n_early = sum(part.is_beginning for part in parts) + 1
+            yield from parts[:n_early]
+            rests += parts[n_early:]
+        yield from rests
 
 
 def _log_uniform(u: float, low: float, high: float) -> float:

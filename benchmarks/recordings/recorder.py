@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from benchmarks.recordings.beginnings import Beginnings, beginning_settings, key_of
+from benchmarks.recordings.beginnings import States, beginning_settings, key_of
 from benchmarks.recordings.evaluation import SETS, Evaluation, output_codes
 from benchmarks.recordings.partition import PhotoSets
 from benchmarks.recordings.rows import Row
@@ -40,8 +40,8 @@ BACKWARD = 2
 class Piece:
     """Epochs `start` to `end` of a training, recorded together.
 
-    A beginning (`adversarial_factor` 0) leaves its state for others at `end`; whatever starts
-    after epoch 0 goes on from such a state.
+    A beginning (`adversarial_factor` 0) leaves its state for others at `end`, and so does the
+    first part of a training; whatever starts after epoch 0 goes on from such a state.
     """
 
     plan: str
@@ -50,6 +50,7 @@ class Piece:
     settings: TrainingSettings
     start: int
     end: int
+    leaves_state: bool = False
 
     @property
     def is_beginning(self) -> bool:
@@ -64,23 +65,39 @@ class Piece:
 
 
 def pieces_of(
-    plan: str, number: int, settings: TrainingSettings, epochs: int, snapshots: Sequence[int]
+    plan: str,
+    number: int,
+    settings: TrainingSettings,
+    epochs: int,
+    *,
+    snapshots: Sequence[int],
+    first_epochs: int,
 ) -> list[Piece]:
-    """A training as pieces: its beginning up to each snapshot on the way, then the rest.
+    """A training as pieces: its beginning up to each snapshot on the way, then the rest in two.
 
-    `epochs` counts those after `settings.pretrain_epochs`, which must be 0 or a snapshot.
+    `epochs` counts those after `settings.pretrain_epochs`, which must be 0 or a snapshot; the
+    first part has `first_epochs` of them.
     """
     stops = [stop for stop in (0, *snapshots) if stop <= settings.pretrain_epochs]
     begun = beginning_settings(settings)
     pieces = [
-        Piece(plan=plan, number=number, settings=begun, start=start, end=end)
+        Piece(plan=plan, number=number, settings=begun, start=start, end=end, leaves_state=True)
         for start, end in itertools.pairwise(stops)
     ]
-    last = stops[-1]
-    return [
-        *pieces,
-        Piece(plan=plan, number=number, settings=settings, start=last, end=last + epochs),
-    ]
+    last, cut = stops[-1] + epochs, stops[-1] + min(first_epochs, epochs)
+    for start, end in ((stops[-1], cut), (cut, last)):
+        if start < end:
+            pieces.append(
+                Piece(
+                    plan=plan,
+                    number=number,
+                    settings=settings,
+                    start=start,
+                    end=end,
+                    leaves_state=end < last,
+                )
+            )
+    return pieces
 
 
 class Recorder:
@@ -90,13 +107,17 @@ class Recorder:
         self.photos = photos
         self.evaluation = evaluation
         self.data_key = key_of(cache=photos.cache.key, counts=photos.counts)
-        self.beginnings = Beginnings(store / "beginnings", data_key=self.data_key)
+        self.states = States(store / "beginnings", data_key=self.data_key)
         self.outputs = store / "outputs"
         self.outputs.mkdir(parents=True, exist_ok=True)
 
     def is_kept(self, piece: Piece) -> bool:
         """Whether what later pieces need of this one is on the disk."""
-        return not piece.is_beginning or self.beginnings.path(piece.settings, piece.end).exists()
+        return not piece.leaves_state or self.states.path(piece.settings, piece.end).exists()
+
+    def can_start(self, piece: Piece) -> bool:
+        """Whether what a piece goes on from is there; not after a failure."""
+        return piece.start == 0 or self.states.path(piece.settings, piece.start).exists()
 
     def record(self, piece: Piece) -> list[Row]:
         """Train a piece; a non-finite loss closes it with a row that says so."""
@@ -109,8 +130,8 @@ class Recorder:
                 rows.append(self._head(training, piece) | {"failed": str(error), "last": True})
                 return rows
             rows.append(row)
-        if piece.is_beginning:
-            self.beginnings.save(training)
+        if piece.leaves_state:
+            self.states.save(training)
         return rows
 
     def _start(self, piece: Piece) -> Training:
@@ -124,7 +145,7 @@ class Recorder:
         )
         training = Training(settings, batches, resolve_compute("cpu", settings.precision))
         if piece.start:
-            self.beginnings.load_into(training, piece.start)
+            self.states.load_into(training, piece.start)
         return training
 
     def _head(self, training: Training, piece: Piece) -> Row:

@@ -50,10 +50,10 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
     return [row for piece in pieces.values() for row in piece]
 
 
-def open_rows(path: Path) -> set[str]:
-    """Keys of the whole pieces in `path`; what a kill left half-written is cut off."""
+def open_rows(path: Path) -> list[Row]:
+    """Last rows of the whole pieces in `path`; what a kill left half-written is cut off."""
     if not path.exists():
-        return set()
+        return []
     pieces = _pieces(path)
     lines = path.read_bytes().split(b"\n")
     n_whole = sum(len(piece) for piece in pieces)
@@ -64,7 +64,7 @@ def open_rows(path: Path) -> set[str]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    return {piece[0]["key"] for piece in pieces}
+    return [piece[-1] for piece in pieces]
 
 
 def _pieces(path: Path) -> list[list[Row]]:

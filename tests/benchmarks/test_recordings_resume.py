@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -60,15 +61,14 @@ def _recorder(photos, store) -> Recorder:
 
 @pytest.fixture
 def short_plan(monkeypatch) -> None:
-    def two() -> list[plans.Training]:
-        return [
-            plans.Training(0, SETTINGS, 2),
-            plans.Training(1, replace(SETTINGS, discriminator_complexity=2), 1),
-            plans.Training(2, replace(SETTINGS, pretrain_epochs=0), 1),
-        ]
+    def three() -> Iterator[plans.Training]:
+        yield plans.Training(0, SETTINGS, 2)
+        yield plans.Training(1, replace(SETTINGS, discriminator_complexity=2), 1)
+        yield plans.Training(2, replace(SETTINGS, pretrain_epochs=0), 1)
 
-    monkeypatch.setitem(plans.PLANS, "table", two)
+    monkeypatch.setitem(plans.PLANS, "table", three)
     monkeypatch.setattr(plans, "SNAPSHOTS", (0, 1, 2))
+    monkeypatch.setattr(plans, "FIRST_EPOCHS", {"table": 1})
 
 
 def _timeless(rows):
@@ -77,10 +77,10 @@ def _timeless(rows):
 
 def test_a_recording_goes_on_after_a_kill_at_any_moment(photos, tmp_path, short_plan):
     whole = tmp_path / "whole.jsonl"
-    # Two shared stages of one epoch, and the three trainings.
-    assert command.record_plan("table", _recorder(photos, tmp_path / "store"), whole) == 5
+    # Two shared stages of one epoch, three trainings, and what is left of the first.
+    assert command.record_plan("table", _recorder(photos, tmp_path / "store"), whole) == 6
     wanted = _timeless(read_rows([whole]))
-    assert [row["epoch"] for row in wanted] == [1, 2, 3, 4, 3, 1]
+    assert [row["epoch"] for row in wanted] == [1, 2, 3, 3, 1, 4]
     data = whole.read_bytes()
     ends = [i + 1 for i, byte in enumerate(data) if byte == ord("\n")]
     for i, cut in enumerate([0, 50, ends[0], ends[1] + 7, ends[2], ends[3] - 1, len(data)]):
@@ -95,24 +95,25 @@ def test_lost_beginnings_are_trained_again_without_new_rows(photos, tmp_path, sh
     out = tmp_path / "rows.jsonl"
     assert command.record_plan("table", _recorder(photos, tmp_path / "one"), out, limit=2) == 2
     before = out.read_bytes()
-    assert command.record_plan("table", _recorder(photos, tmp_path / "two"), out) == 5
+    assert command.record_plan("table", _recorder(photos, tmp_path / "two"), out) == 6
     assert out.read_bytes().startswith(before)
     assert len(read_rows([out])) == 6
 
 
 def test_a_branch_equals_the_training_that_did_it_alone(recorder):
-    *stages, branch = pieces_of("table", 0, SETTINGS, 2, snapshots=(1, 2))
-    assert [(stage.start, stage.end) for stage in stages] == [(0, 1), (1, 2)]
-    for stage in stages:
-        recorder.record(stage)
-    branched = recorder.record(branch)
-    alone = recorder.record(replace(branch, start=0))
-    assert len(alone) == 4
-    different = {"key", "start", *TIMES}
+    pieces = pieces_of("table", 0, SETTINGS, 3, snapshots=(1, 2), first_epochs=1)
+    assert [(piece.start, piece.end) for piece in pieces] == [(0, 1), (1, 2), (2, 3), (3, 5)]
+    assert [piece.leaves_state for piece in pieces] == [True, True, True, False]
+    _, _, (third,), (fourth, fifth) = map(recorder.record, pieces)
+    alone = recorder.record(replace(pieces[-1], start=0))
+    assert len(alone) == 5
+    branched = [third, fourth, fifth]
+    different = {"key", "start", "end", "judge", "last", *TIMES}
     for ours, theirs in zip(branched, alone[2:], strict=True):
         assert ours["discrimination"]["auc"]
         for name in set(ours) - different:
             assert ours[name] == theirs[name], name
+    assert fifth["judge"] == alone[-1]["judge"]
 
 
 def test_rows_say_everything(recorder):
@@ -144,7 +145,7 @@ def test_rows_are_rounded_and_torn_pieces_cut(tmp_path):
     append_rows(path, [{"key": "a", "x": 1.23456789, "y": float("nan"), "last": True}])
     append_rows(path, [{"key": "b", "last": False}])
     assert read_rows([path]) == [{"key": "a", "x": 1.2346, "y": None, "last": True}]
-    assert open_rows(path) == {"a"}
+    assert [row["key"] for row in open_rows(path)] == ["a"]
     assert len(path.read_bytes().splitlines()) == 1
 
 
@@ -152,13 +153,21 @@ def test_rows_are_rounded_and_torn_pieces_cut(tmp_path):
 def test_every_piece_of_a_plan_finds_its_beginning_before_it(plan):
     trained, keys = set(), set()
     for piece in itertools.islice(plans.pieces(plan), 400):
-        begun = beginning_settings(piece.settings)
-        assert piece.start == 0 or (begun, piece.start) in trained
-        if piece.is_beginning:
-            trained.add((begun, piece.end))
-        else:
+        shared = beginning_settings(piece.settings)
+        assert piece.start == 0 or {(shared, piece.start), (piece.settings, piece.start)} & trained
+        if piece.leaves_state:
+            trained.add((piece.settings, piece.end))
+        if not piece.is_beginning:
             assert piece.key("") not in keys
             keys.add(piece.key(""))
+
+
+def test_what_was_recorded_in_one_go_is_not_recorded_in_parts(recorder, tmp_path, short_plan):
+    out = tmp_path / "rows.jsonl"
+    whole = Piece(plan="table", number=0, settings=SETTINGS, start=0, end=4)
+    append_rows(out, recorder.record(whole))
+    # The beginnings for the second training, it, and the third.
+    assert command.record_plan("table", recorder, out) == 4
 
 
 def test_the_table_has_enough_branches_and_two_seeds_for_a_quarter():
