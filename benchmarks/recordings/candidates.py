@@ -15,6 +15,7 @@ SINGLE: dict[str, float] = {
     "set_swd": 1.0,
     "set_swd_place": 1.0,
     "set_swd_ab": 1.0,
+    "set_swd_detail": 1.0,
     "l1": 1.0,
     "delta_e": 1.0,
     "grey_skill": -1.0,
@@ -22,32 +23,49 @@ SINGLE: dict[str, float] = {
     "psnr": -1.0,
     "colorfulness": -1.0,
 }
-#: what sums are made of
+#: hard guards, and where their penalties start, before the bound
+GREY_BOUND, GREY_START = 0.0, 0.05
+HF_BOUND, HF_START = 2.0, 1.5
+
+
+def penalty(measures: Measures) -> float:
+    """What nearing or breaking the guards `grey_skill > 0` and `ab_hf_ratio < 2` costs.
+
+    Each is x^2 / (1 + x), where x is 0 at the penalty's start and 1 at the guard's bound: 0 before,
+    smooth, 0.5 at the bound, and then nearly straight, so that a wild outlier does not drown what
+    the metric says.
+    """
+    grey = (GREY_START - measures["grey_skill"]) / (GREY_START - GREY_BOUND)
+    speckle = math.log(measures["ab_hf_ratio"] / HF_START) / math.log(HF_BOUND / HF_START)
+    return sum(x * x / (1.0 + x) for x in (grey, speckle) if x > 0.0)
+
+
+#: what sums are made of, beside single measures
 TERMS: dict[str, Candidate] = {
-    "set_swd": lambda measures: measures["set_swd"],
     "sqrt(frechet_ab)": lambda measures: math.sqrt(measures["frechet_ab"]),
-    "ab_swd": lambda measures: measures["ab_swd"],
-    "delta_e": lambda measures: measures["delta_e"],
     "|ln ab_hf_ratio|": lambda measures: abs(math.log(measures["ab_hf_ratio"])),
+    "penalty": penalty,
 }
 #: weights of the terms of each sum
 SUMS: tuple[dict[str, float], ...] = (
     {"set_swd": 1.0, "delta_e": 0.1},
-    {"set_swd": 1.0, "delta_e": 0.25},
-    {"set_swd": 1.0, "delta_e": 0.5},
     {"set_swd": 1.0, "ab_swd": 0.1},
-    {"set_swd": 1.0, "ab_swd": 0.25},
-    {"set_swd": 1.0, "|ln ab_hf_ratio|": 0.25},
     {"set_swd": 1.0, "|ln ab_hf_ratio|": 0.5},
-    {"set_swd": 1.0, "|ln ab_hf_ratio|": 1.0},
     {"set_swd": 1.0, "delta_e": 0.1, "|ln ab_hf_ratio|": 0.5},
-    {"set_swd": 1.0, "delta_e": 0.25, "|ln ab_hf_ratio|": 0.5},
-    {"set_swd": 1.0, "delta_e": 0.25, "|ln ab_hf_ratio|": 1.0},
-    {"sqrt(frechet_ab)": 1.0, "delta_e": 0.25},
+    {"set_swd_detail": 1.0, "delta_e": 0.1},
+    {"set_swd_detail": 1.0, "delta_e": 0.25},
+    {"set_swd_detail": 1.0, "ab_swd": 0.1},
+    {"set_swd_detail": 1.0, "ab_swd": 0.25},
+    {"set_swd_detail": 1.0, "|ln ab_hf_ratio|": 0.25},
+    {"set_swd_detail": 1.0, "|ln ab_hf_ratio|": 0.5},
+    {"set_swd_detail": 1.0, "ab_swd": 0.1, "|ln ab_hf_ratio|": 0.25},
+    {"set_swd_detail": 1.0, "penalty": 0.1},
+    {"set_swd_detail": 1.0, "penalty": 0.25},
+    {"set_swd_detail": 1.0, "ab_swd": 0.1, "penalty": 0.1},
+    {"ab_swd": 1.0, "penalty": 0.1},
     {"sqrt(frechet_ab)": 1.0, "delta_e": 0.5},
     {"sqrt(frechet_ab)": 1.0, "|ln ab_hf_ratio|": 1.0},
-    {"sqrt(frechet_ab)": 1.0, "|ln ab_hf_ratio|": 2.0},
-    {"sqrt(frechet_ab)": 1.0, "delta_e": 0.5, "|ln ab_hf_ratio|": 1.0},
+    {"sqrt(frechet_ab)": 1.0, "penalty": 0.5},
 )
 
 

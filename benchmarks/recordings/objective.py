@@ -4,8 +4,9 @@
 
 Decided before looking: of the candidates that order every demanded pair of the ladder on both
 halves and on all choose photos, the one wins whose values on the choose photos have the highest
-Spearman correlation with the judge (kernel distance) on the test photos, over the last epoch of
-every recorded training against a discriminator. Candidates whose correlation is lower by less than
+Spearman correlation with the judge (kernel distance) on the test photos, over all recorded
+generators: every training against a discriminator as far as it got, and every beginning trained on
+reconstruction alone at each of its snapshots. Candidates whose correlation is lower by less than
 0.02 count as equal: of these the one with the fewest terms wins, then the one with less noise
 between halves. Shown beside it, and deciding nothing: the correlation within branches of one
 beginning, that of a half of the photos alone, among the better half by the judge, with the
@@ -38,6 +39,7 @@ from benchmarks.recordings.remeasure import merge
 from benchmarks.recordings.rows import Row, read_rows
 
 GROUPS = ("metrics", "candidates", "judge")
+KINDS = ("branch", "beginning")
 #: correlations that differ by less are equal
 EQUAL = 0.02
 COLUMNS = (
@@ -79,16 +81,15 @@ def measures(groups: dict[str, dict[str, list[float]]], index: int) -> dict[str,
     }
 
 
-def last_epochs(rows: Sequence[Row], *, image_size: int) -> list[Row]:
-    """The last row of each training against a discriminator that did not fail."""
-    return [
-        row
-        for row in rows
-        if row["last"]
-        and row["kind"] == "branch"
-        and "failed" not in row
-        and row["settings"]["image_size"] == image_size
-    ]
+def last_epochs(rows: Sequence[Row], *, image_size: int, kinds: Sequence[str]) -> list[Row]:
+    """The last row of each training: a branch as far as it got, a beginning at each snapshot."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        right = row["kind"] in kinds and row["settings"]["image_size"] == image_size
+        if row["last"] and right and "failed" not in row:
+            stage = [row["settings"], row["end"] if row["kind"] == "beginning" else 0]
+            found[json.dumps(stage, sort_keys=True)] = row
+    return list(found.values())
 
 
 def beginning_of(row: Row) -> str:
@@ -194,13 +195,14 @@ def main() -> None:
     parser.add_argument("rows", type=Path, nargs="+")
     parser.add_argument("--image-size", type=int, default=32)
     parser.add_argument("--ladder", type=Path)
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--extra", type=Path, nargs="*", default=[], help="of `remeasure`")
     options = parser.parse_args()
     data = Path(__file__).parent / "data"
     ladder_path = options.ladder or data / f"ladder-{options.image_size}.json"
     ladder = json.loads(ladder_path.read_text())
     recorded = merge(read_rows(options.rows), options.extra)
-    rows = last_epochs(recorded, image_size=options.image_size)
+    rows = last_epochs(recorded, image_size=options.image_size, kinds=options.kinds)
     print(markdown(study(rows, ladder), ladder, len(rows)))
 
 

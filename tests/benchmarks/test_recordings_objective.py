@@ -17,7 +17,7 @@ from benchmarks.recordings.agreement import (
     spearman_interval,
     within,
 )
-from benchmarks.recordings.candidates import SINGLE, candidates, n_terms
+from benchmarks.recordings.candidates import SINGLE, candidates, n_terms, penalty
 from benchmarks.recordings.ladder import RUNGS
 from benchmarks.recordings.rows import append_rows
 
@@ -51,9 +51,17 @@ def _rows(n: int = 30) -> list[dict]:
             "generator_lr": 1e-4,
             "smooth_upsampling": False,
             "seed": 0,
+            "discriminator_lr": 1e-4 * i,
             "image_size": 32,
         }
-        head = {"key": str(i), "kind": "branch", "last": True, "settings": settings, "sets": SETS}
+        head = {
+            "key": str(i),
+            "kind": "branch",
+            "end": 1,
+            "last": True,
+            "settings": settings,
+            "sets": SETS,
+        }
         rows.append(head | _groups(value, 10.0 * value, noise=0.01 * random.normal()))
     return rows
 
@@ -92,6 +100,7 @@ def test_of_equals_the_one_with_fewer_terms_wins():
 def test_the_command_prints_the_tables(tmp_path, monkeypatch, capsys):
     rows, ladder = tmp_path / "rows.jsonl", tmp_path / "ladder.json"
     failed = {**_rows()[0], "key": "f", "failed": "loss"}
+    failed["settings"] = {**failed["settings"], "seed": 1}
     append_rows(rows, [*_rows(), failed])
     ladder.write_text(json.dumps(_ladder()))
     monkeypatch.setattr(sys, "argv", ["objective", str(rows), "--ladder", str(ladder)])
@@ -101,6 +110,28 @@ def test_the_command_prints_the_tables(tmp_path, monkeypatch, capsys):
     assert "By the rule: set_swd." in output
     table = [line for line in output.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in table[: len(candidates()) + 2]}) == 1
+
+
+def test_a_training_counts_once_as_far_as_it_got_and_a_beginning_at_each_snapshot():
+    first, *_ = _rows(1)
+    later = {**first, "key": "later", "end": 6}
+    begun = [{**first, "kind": "beginning", "end": end} for end in (4, 8)]
+    kinds = objective.KINDS
+    found = objective.last_epochs([first, *begun, later], image_size=32, kinds=kinds)
+    assert found == [later, *begun]
+    assert objective.last_epochs([first], image_size=64, kinds=kinds) == []
+    assert objective.last_epochs(begun, image_size=32, kinds=["branch"]) == []
+
+
+def test_penalties_start_before_the_bound_and_grow_straight():
+    def of(skill: float, ratio: float) -> float:
+        return penalty({"grey_skill": skill, "ab_hf_ratio": ratio})
+
+    assert of(0.05, 1.5) == 0.0
+    assert of(0.0, 1.0) == pytest.approx(0.5)
+    assert of(1.0, 2.0) == pytest.approx(0.5)
+    assert of(0.049, 1.0) < 1e-3
+    assert of(-1.0, 1.0) - of(-0.95, 1.0) == pytest.approx(1.0, rel=0.01)
 
 
 def test_statistics_of_agreement():
