@@ -48,23 +48,22 @@ TERMS: dict[str, Candidate] = {
 }
 #: weights of the terms of each sum
 SUMS: tuple[dict[str, float], ...] = (
-    {"set_swd": 1.0, "delta_e": 0.1},
-    {"set_swd": 1.0, "ab_swd": 0.1},
-    {"set_swd": 1.0, "|ln ab_hf_ratio|": 0.5},
-    {"set_swd": 1.0, "delta_e": 0.1, "|ln ab_hf_ratio|": 0.5},
-    {"set_swd_detail": 1.0, "delta_e": 0.1},
-    {"set_swd_detail": 1.0, "delta_e": 0.25},
-    {"set_swd_detail": 1.0, "ab_swd": 0.1},
-    {"set_swd_detail": 1.0, "ab_swd": 0.25},
-    {"set_swd_detail": 1.0, "|ln ab_hf_ratio|": 0.25},
-    {"set_swd_detail": 1.0, "|ln ab_hf_ratio|": 0.5},
-    {"set_swd_detail": 1.0, "ab_swd": 0.1, "|ln ab_hf_ratio|": 0.25},
-    {"set_swd_detail": 1.0, "penalty": 0.1},
-    {"set_swd_detail": 1.0, "penalty": 0.25},
-    {"set_swd_detail": 1.0, "ab_swd": 0.1, "penalty": 0.1},
+    *(
+        {base: 1.0, paired: weight}
+        for base in ("set_swd", "set_swd_place", "set_swd_detail")
+        for paired in ("ab_swd", "delta_e")
+        for weight in (0.1, 0.25, 0.5)
+    ),
+    {"set_swd": 1.0, "ab_swd": 1.0},
+    {"set_swd_place": 1.0, "ab_swd": 1.0},
+    {"set_swd": 1.0, "|ln ab_hf_ratio|": 0.25},
+    {"set_swd": 1.0, "penalty": 0.1},
+    {"set_swd": 1.0, "penalty": 0.25},
+    {"set_swd": 1.0, "ab_swd": 0.25, "penalty": 0.1},
+    {"set_swd": 1.0, "ab_swd": 0.5, "penalty": 0.1},
     {"ab_swd": 1.0, "penalty": 0.1},
+    {"sqrt(frechet_ab)": 1.0, "ab_swd": 0.5},
     {"sqrt(frechet_ab)": 1.0, "delta_e": 0.5},
-    {"sqrt(frechet_ab)": 1.0, "|ln ab_hf_ratio|": 1.0},
     {"sqrt(frechet_ab)": 1.0, "penalty": 0.5},
 )
 
