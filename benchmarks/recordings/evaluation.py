@@ -90,12 +90,19 @@ class Evaluation:
         }
 
     def judge(self, fakes: dict[str, Tensor]) -> Values:
-        """The distances between the features of originals and of colours."""
+        """The distances between the features of originals and of colours.
+
+        NaN for sets of which `fakes` does not have all photos.
+        """
         features = {
             name: self._features(_rgb(self.photos[name][0], fake)) for name, fake in fakes.items()
         }
         values: Values = {name: [] for name in JUDGE_NAMES}
         for members in _MEMBERS.values():
+            if not set(members) <= set(fakes):
+                for name in JUDGE_NAMES:
+                    values[name].append(float("nan"))
+                continue
             real = torch.cat([self._real_features[m] for m in members])
             fake = torch.cat([features[m] for m in members])
             values["kid"].append(kernel_distance(real, fake))

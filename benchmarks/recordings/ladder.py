@@ -22,12 +22,13 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.recordings.evaluation import SETS, Evaluation
-from benchmarks.recordings.judge import FeatureNetwork
+from benchmarks.recordings.judge import FULL_SIDE, FeatureNetwork
 from benchmarks.recordings.partition import PhotoSets
 from benchmarks.recordings.rows import compact
 from data_pipeline.lab_tensor import AB_SCALE
@@ -81,12 +82,15 @@ RUNGS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def climb(evaluation: Evaluation) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """Every measure of every rung, lists over `SETS`."""
-    return {
-        name: evaluation.measure({n: damage(ab) for n, (_, ab) in evaluation.photos.items()})
-        for name, damage in RUNGS.items()
-    }
+def climb(evaluation: Evaluation, full: Evaluation) -> dict[str, dict[str, dict[str, Any]]]:
+    """Every measure of every rung, lists over `SETS`; `full` has the judge at its full size."""
+    found = {}
+    for name, damage in RUNGS.items():
+        fakes = {n: damage(ab) for n, (_, ab) in evaluation.photos.items()}
+        found[name] = evaluation.measure(fakes)
+        for judge, values in full.judge(fakes).items():
+            found[name]["judge"][f"{judge}_{FULL_SIDE}"] = values
+    return found
 
 
 def main() -> None:
@@ -97,7 +101,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     photos = PhotoSets.open(options.images, image_size=options.image_size)
-    found = climb(Evaluation(photos, FeatureNetwork()))
+    found = climb(
+        Evaluation(photos, FeatureNetwork()), Evaluation(photos, FeatureNetwork(side=FULL_SIDE))
+    )
     options.out.write_text(
         json.dumps(compact({"image_size": options.image_size, "sets": SETS, "rungs": found})) + "\n"
     )

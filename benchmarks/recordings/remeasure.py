@@ -1,4 +1,4 @@
-"""Measure kept outputs again: new candidates, or the judge where it was left out, untrained.
+"""Measure kept outputs again: new candidates, or the judge at its full size, without training.
 
     python -m benchmarks.recordings.remeasure ROWS... --images DIR --store DIR --out NEW.jsonl
 
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks.recordings.evaluation import Evaluation
-from benchmarks.recordings.judge import FeatureNetwork
+from benchmarks.recordings.judge import FULL_SIDE, FeatureNetwork
 from benchmarks.recordings.partition import HELD_OUT, PhotoSets, from_codes
 from benchmarks.recordings.rows import Row, append_rows, read_rows
 
@@ -54,12 +54,13 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=32)
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--judge", action="store_true", help="where a row has none")
+    parser.add_argument("--judge", action="store_true", help="on test photos, at --side")
+    parser.add_argument("--side", type=int, default=FULL_SIDE, help="pixels a side for the judge")
     parser.add_argument("--last", action="store_true", help="only last epochs of pieces")
     options = parser.parse_args()
     torch.set_num_threads(1)
     photos = PhotoSets.open(options.images, image_size=options.image_size)
-    evaluation = Evaluation(photos, FeatureNetwork())
+    evaluation = Evaluation(photos, FeatureNetwork(side=options.side))
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     done = {extra_key(json.loads(line)) for line in lines}
     for row in read_rows(options.rows):
@@ -71,8 +72,9 @@ def main() -> None:
             fakes = {name: from_codes(kept[name]) for name in HELD_OUT}
         new = {"key": row["key"], "epoch": row["epoch"]}
         new["candidates"] = evaluation.candidates(fakes)
-        if options.judge and "judge" not in row:
-            new["judge"] = evaluation.judge(fakes)
+        if options.judge:
+            judged = evaluation.judge({"test": fakes["test"]})
+            new["judge"] = {f"{name}_{options.side}": values for name, values in judged.items()}
         append_rows(options.out, [new])
 
 

@@ -103,7 +103,9 @@ def test_the_command_prints_the_tables(tmp_path, monkeypatch, capsys):
     failed["settings"] = {**failed["settings"], "seed": 1}
     append_rows(rows, [*_rows(), failed])
     ladder.write_text(json.dumps(_ladder()))
-    monkeypatch.setattr(sys, "argv", ["objective", str(rows), "--ladder", str(ladder)])
+    monkeypatch.setattr(
+        sys, "argv", ["objective", str(rows), "--ladder", str(ladder), "--judge", "128"]
+    )
     objective.main()
     output = capsys.readouterr().out
     assert "30 generators" in output
