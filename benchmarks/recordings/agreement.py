@@ -60,8 +60,10 @@ def spearman_interval(
     x: FloatArray, y: FloatArray, draws: Sequence[npt.NDArray[np.int64]]
 ) -> Interval:
     """Rank correlation of generators with its interval."""
-    drawn = [spearman(x[draw], y[draw]) for draw in draws]
-    return Interval(spearman(x, y), *np.nanquantile(drawn, LEVEL))
+    drawn = np.array([spearman(x[draw], y[draw]) for draw in draws])
+    known = drawn[np.isfinite(drawn)]
+    low, high = np.quantile(known, LEVEL) if known.size else (np.nan, np.nan)
+    return Interval(spearman(x, y), float(low), float(high))
 
 
 def within(x: FloatArray, y: FloatArray, groups: Sequence[str]) -> float:

@@ -23,28 +23,35 @@ SINGLE: dict[str, float] = {
     "psnr": -1.0,
     "colorfulness": -1.0,
 }
-#: hard guards, and where their penalties start, before the bound
-GREY_BOUND, GREY_START = 0.0, 0.05
-HF_BOUND, HF_START = 2.0, 1.5
+#: where the penalty of the guard `grey_skill > 0` starts, before the bound, and the bound
+GREY_START, GREY_BOUND = 0.05, 0.0
+#: where that of the guard `ab_hf_ratio < 2` starts, at as much fine detail as in photos, and the
+#: bound
+SPECKLE_START, SPECKLE_BOUND = 1.0, 2.0
 
 
-def penalty(measures: Measures) -> float:
-    """What nearing or breaking the guards `grey_skill > 0` and `ab_hf_ratio < 2` costs.
+def grey_penalty(measures: Measures) -> float:
+    """What nearing or breaking `grey_skill > 0` costs: 0 at the start, 0.5 at the bound."""
+    return _hinge((GREY_START - measures["grey_skill"]) / (GREY_START - GREY_BOUND))
 
-    Each is x^2 / (1 + x), where x is 0 at the penalty's start and 1 at the guard's bound: 0 before,
-    smooth, 0.5 at the bound, and then nearly straight, so that a wild outlier does not drown what
-    the metric says.
-    """
-    grey = (GREY_START - measures["grey_skill"]) / (GREY_START - GREY_BOUND)
-    speckle = math.log(measures["ab_hf_ratio"] / HF_START) / math.log(HF_BOUND / HF_START)
-    return sum(x * x / (1.0 + x) for x in (grey, speckle) if x > 0.0)
+
+def speckle_penalty(measures: Measures) -> float:
+    """What nearing or breaking `ab_hf_ratio < 2` costs: 0 at the start, 0.5 at the bound."""
+    excess = math.log(measures["ab_hf_ratio"] / SPECKLE_START)
+    return _hinge(excess / math.log(SPECKLE_BOUND / SPECKLE_START))
+
+
+def _hinge(x: float) -> float:
+    """0 below 0, smooth, and soon nearly straight: an outlier does not drown the metric."""
+    return x * x / (1.0 + x) if x > 0.0 else 0.0
 
 
 #: what sums are made of, beside single measures
 TERMS: dict[str, Candidate] = {
     "sqrt(frechet_ab)": lambda measures: math.sqrt(measures["frechet_ab"]),
     "|ln ab_hf_ratio|": lambda measures: abs(math.log(measures["ab_hf_ratio"])),
-    "penalty": penalty,
+    "grey": grey_penalty,
+    "speckle": speckle_penalty,
 }
 #: weights of the terms of each sum
 SUMS: tuple[dict[str, float], ...] = (
@@ -57,14 +64,15 @@ SUMS: tuple[dict[str, float], ...] = (
     {"set_swd": 1.0, "ab_swd": 1.0},
     {"set_swd_place": 1.0, "ab_swd": 1.0},
     {"set_swd": 1.0, "|ln ab_hf_ratio|": 0.25},
-    {"set_swd": 1.0, "penalty": 0.1},
-    {"set_swd": 1.0, "penalty": 0.25},
-    {"set_swd": 1.0, "ab_swd": 0.25, "penalty": 0.1},
-    {"set_swd": 1.0, "ab_swd": 0.5, "penalty": 0.1},
-    {"ab_swd": 1.0, "penalty": 0.1},
+    *(
+        {base: 1.0, "grey": grey, "speckle": speckle}
+        for base in ("set_swd_detail", "set_swd", "sqrt(frechet_ab)", "ab_swd")
+        for grey, speckle in ((0.1, 0.5), (0.1, 1.0), (0.1, 2.0), (0.25, 1.0))
+    ),
+    {"set_swd_detail": 1.0, "speckle": 1.0},
+    {"set_swd_detail": 1.0, "ab_swd": 0.25, "grey": 0.1, "speckle": 1.0},
     {"sqrt(frechet_ab)": 1.0, "ab_swd": 0.5},
     {"sqrt(frechet_ab)": 1.0, "delta_e": 0.5},
-    {"sqrt(frechet_ab)": 1.0, "penalty": 0.5},
 )
 
 

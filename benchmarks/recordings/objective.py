@@ -40,7 +40,6 @@ from benchmarks.recordings.agreement import (
 from benchmarks.recordings.candidates import Candidate, Measures, candidates, n_terms
 from benchmarks.recordings.judge import FULL_SIDE, SIDE
 from benchmarks.recordings.ladder import DEMANDED
-from benchmarks.recordings.remeasure import merge
 from benchmarks.recordings.rows import Row, read_rows
 
 GROUPS = ("metrics", "candidates", "judge")
@@ -202,12 +201,11 @@ def main() -> None:
     parser.add_argument("--ladder", type=Path)
     parser.add_argument("--judge", type=int, choices=(SIDE, FULL_SIDE), default=FULL_SIDE)
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
-    parser.add_argument("--extra", type=Path, nargs="*", default=[], help="of `remeasure`")
     options = parser.parse_args()
     data = Path(__file__).parent / "data"
     ladder_path = options.ladder or data / f"ladder-{options.image_size}.json"
     ladder = json.loads(ladder_path.read_text())
-    recorded = merge(read_rows(options.rows), options.extra)
+    recorded = read_rows(options.rows)
     rows = last_epochs(recorded, image_size=options.image_size, kinds=options.kinds)
     suffix = "" if options.judge == SIDE else f"_{options.judge}"
     rows = [row for row in rows if f"kid{suffix}" in row["judge"]]

@@ -2,8 +2,9 @@
 
     python -m benchmarks.recordings.remeasure ROWS... --images DIR --store DIR --out NEW.jsonl
 
-For each row whose outputs are still kept, NEW.jsonl gets {"key", "epoch", "candidates"[, "judge"]}
-once; run it again to add what has been recorded since. `objective` takes NEW.jsonl with `--extra`.
+For each row that lacks a candidate (with `--judge`: for each), NEW.jsonl gets {"key", "epoch",
+"candidates"[, "judge"]} once, if its outputs are still kept; run it again to add what has been
+recorded since. `pack` joins both.
 Outputs are kept as bytes, so a and b differ by up to half a unit from what the recorder measured.
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,30 +21,12 @@ from benchmarks.recordings.evaluation import Evaluation
 from benchmarks.recordings.judge import FULL_SIDE, FeatureNetwork
 from benchmarks.recordings.partition import HELD_OUT, PhotoSets, from_codes
 from benchmarks.recordings.rows import Row, append_rows, read_rows
+from benchmarks.recordings.set_swd import VARIANTS
 
 
 def extra_key(row: Row) -> tuple[str, int]:
     """Which epoch of which piece a row is about."""
     return row["key"], row.get("epoch", 0)
-
-
-def merge(rows: Sequence[Row], paths: Sequence[Path]) -> list[Row]:
-    """Rows with what was measured later put over what they hold."""
-    extra = {
-        extra_key(row): row
-        for path in paths
-        for row in map(json.loads, path.read_text().splitlines())
-    }
-    merged = []
-    for row in rows:
-        new = extra.get(extra_key(row), {})
-        groups = {
-            name: {**row.get(name, {}), **new[name]}
-            for name in ("candidates", "judge")
-            if name in new
-        }
-        merged.append({**row, **groups})
-    return merged
 
 
 def main() -> None:
@@ -67,6 +49,8 @@ def main() -> None:
         path = options.store / "outputs" / "{}-{}.npz".format(*extra_key(row))
         wanted = row["settings"]["image_size"] == options.image_size and path.exists()
         if not wanted or extra_key(row) in done or (options.last and not row["last"]):
+            continue
+        if not options.judge and set(VARIANTS) <= set(row["candidates"]):
             continue
         with np.load(path) as kept:
             fakes = {name: from_codes(kept[name]) for name in HELD_OUT}

@@ -17,7 +17,13 @@ from benchmarks.recordings.agreement import (
     spearman_interval,
     within,
 )
-from benchmarks.recordings.candidates import SINGLE, candidates, n_terms, penalty
+from benchmarks.recordings.candidates import (
+    SINGLE,
+    candidates,
+    grey_penalty,
+    n_terms,
+    speckle_penalty,
+)
 from benchmarks.recordings.ladder import RUNGS
 from benchmarks.recordings.rows import append_rows
 
@@ -126,14 +132,17 @@ def test_a_training_counts_once_as_far_as_it_got_and_a_beginning_at_each_snapsho
 
 
 def test_penalties_start_before_the_bound_and_grow_straight():
-    def of(skill: float, ratio: float) -> float:
-        return penalty({"grey_skill": skill, "ab_hf_ratio": ratio})
+    def grey(skill: float) -> float:
+        return grey_penalty({"grey_skill": skill})
 
-    assert of(0.05, 1.5) == 0.0
-    assert of(0.0, 1.0) == pytest.approx(0.5)
-    assert of(1.0, 2.0) == pytest.approx(0.5)
-    assert of(0.049, 1.0) < 1e-3
-    assert of(-1.0, 1.0) - of(-0.95, 1.0) == pytest.approx(1.0, rel=0.01)
+    def speckle(ratio: float) -> float:
+        return speckle_penalty({"ab_hf_ratio": ratio})
+
+    assert grey(0.05) == speckle(1.0) == speckle(0.3) == 0.0
+    assert grey(0.0) == pytest.approx(0.5)
+    assert speckle(2.0) == pytest.approx(0.5)
+    assert 0.0 < grey(0.049) < 1e-3
+    assert grey(-1.0) - grey(-0.95) == pytest.approx(1.0, rel=0.01)
 
 
 def test_statistics_of_agreement():

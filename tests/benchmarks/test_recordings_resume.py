@@ -15,6 +15,7 @@ from benchmarks.recordings import __main__ as command
 from benchmarks.recordings import plans
 from benchmarks.recordings.beginnings import beginning_settings
 from benchmarks.recordings.evaluation import Evaluation
+from benchmarks.recordings.pack import merge, write_packed
 from benchmarks.recordings.partition import PhotoSets
 from benchmarks.recordings.recorder import Piece, Recorder, pieces_of
 from benchmarks.recordings.rows import append_rows, open_rows, read_rows
@@ -147,6 +148,27 @@ def test_rows_are_rounded_and_torn_pieces_cut(tmp_path):
     assert read_rows([path]) == [{"key": "a", "x": 1.2346, "y": None, "last": True}]
     assert [row["key"] for row in open_rows(path)] == ["a"]
     assert len(path.read_bytes().splitlines()) == 1
+
+
+def test_packed_rows_hold_what_was_measured_later(tmp_path):
+    rows = [
+        {"key": "a", "epoch": 1, "last": False, "candidates": {"x": 1, "y": 2}},
+        {"key": "a", "epoch": 2, "last": True, "candidates": {"x": 3}, "judge": {"kid": 4}},
+    ]
+    extra = [
+        {"key": "a", "epoch": 2, "candidates": {"y": 5}},
+        {"key": "a", "epoch": 2, "candidates": {"x": 6}, "judge": {"kid_224": 7}},
+        {"key": "b", "epoch": 1, "candidates": {"x": 8}},
+    ]
+    path = tmp_path / "rows.jsonl.gz"
+    write_packed(path, merge(rows, extra))
+    first, second = read_rows([path])
+    assert first == rows[0]
+    assert second["candidates"] == {"x": 6, "y": 5}
+    assert second["judge"] == {"kid": 4, "kid_224": 7}
+    before = path.read_bytes()
+    write_packed(path, merge(rows, extra))
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("plan", plans.PLANS)
