@@ -70,6 +70,17 @@ SUMS: tuple[dict[str, float], ...] = (
         for grey, speckle in ((0.1, 0.5), (0.1, 1.0), (0.1, 2.0), (0.25, 1.0))
     ),
     {"set_swd_detail": 1.0, "speckle": 1.0},
+    *(
+        {
+            "set_swd_detail": 1.0,
+            "delta_e": weight,
+            **({"grey": grey} if grey else {}),
+            "speckle": 1.0,
+        }
+        for weight in (0.1, 0.15, 0.25, 0.5)
+        for grey in (0.0, 0.1)
+    ),
+    {"set_swd_place": 1.0, "ab_swd": 0.25, "speckle": 1.0},
     {"set_swd_detail": 1.0, "ab_swd": 0.25, "grey": 0.1, "speckle": 1.0},
     {"sqrt(frechet_ab)": 1.0, "ab_swd": 0.5},
     {"sqrt(frechet_ab)": 1.0, "delta_e": 0.5},
