@@ -7,8 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
-from benchmarks.recordings import agreement, objective
+from benchmarks.recordings import agreement, objective, set_size
 from benchmarks.recordings.agreement import (
     mean_regret,
     relative_noise,
@@ -161,3 +162,14 @@ def test_statistics_of_agreement():
     assert noisy == pytest.approx(0.3, abs=0.1)
     assert mean_regret(x, x) == 0.0
     assert mean_regret(-x, x) > 2.0
+
+
+def test_objectives_of_a_set_are_those_of_its_measures():
+    random = torch.Generator().manual_seed(0)
+    L_N1HW = torch.zeros(6, 1, 32, 32)
+    real, fake = 0.2 * torch.randn(2, 6, 2, 32, 32, generator=random)
+    same = dict(zip(set_size.NAMES, set_size.values(L_N1HW, real, real), strict=True))
+    other = dict(zip(set_size.NAMES, set_size.values(L_N1HW, real, 0.5 * fake), strict=True))
+    assert same["set_swd_detail"] == same["ab_swd"] == 0.0
+    assert same["set_swd_detail + 0.25 delta_e + speckle"] == pytest.approx(0.0, abs=1e-6)
+    assert all(other[name] > same[name] for name in set_size.NAMES)
