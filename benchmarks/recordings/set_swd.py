@@ -1,7 +1,8 @@
 """Set-level sliced Wasserstein distance between the pixels of real and coloured photos.
 
-A pixel is the vector (a, b, blurred a, blurred b, L, height): its colour, the colour around it,
-and what a person knows of it without colour. So green that is on the grass and green that is in
+A pixel is the vector (a, b, detail of a, detail of b, L, height): its colour, how that differs from
+the colours beside it, and what a person knows of it without colour. (Variants with the blurred
+colours instead of the detail, or with less, are kept for comparison.) So green that is on the grass and green that is in
 the sky are told apart, and so are a smooth and a speckled meadow. All photos of a set form one
 cloud of pixels: a generator may give one meadow the green of another, and pays nothing as long as
 the set holds as much of each colour at each lightness and height as the real one. Lightness and
@@ -53,7 +54,7 @@ class SetSwd:
     Deterministic, and independent of how the photos were grouped into batches.
     """
 
-    def __init__(self, dimensions: tuple[int, ...] = VARIANTS["set_swd"]) -> None:
+    def __init__(self, dimensions: tuple[int, ...] = VARIANTS["set_swd_detail"]) -> None:
         self.dimensions = dimensions
         self._real: list[Tensor] = []
         self._fake: list[Tensor] = []
@@ -104,7 +105,7 @@ def _box_mean(ab_N2HW: Tensor, window: int) -> Tensor:
 
 
 def sliced_wasserstein(
-    real_NK8: Tensor, fake_NK8: Tensor, dimensions: tuple[int, ...] = VARIANTS["set_swd"]
+    real_NK8: Tensor, fake_NK8: Tensor, dimensions: tuple[int, ...] = VARIANTS["set_swd_detail"]
 ) -> float:
     """Mean |difference| of the sorted projections of all pixels, over fixed directions.
 
