@@ -1,13 +1,13 @@
 """Set-level sliced Wasserstein distance between the pixels of real and coloured photos.
 
 A pixel is the vector (a, b, detail of a, detail of b, L, height): its colour, how that differs from
-the colours beside it, and what a person knows of it without colour. (Variants with the blurred
-colours instead of the detail, or with less, are kept for comparison.) So green that is on the grass and green that is in
-the sky are told apart, and so are a smooth and a speckled meadow. All photos of a set form one
-cloud of pixels: a generator may give one meadow the green of another, and pays nothing as long as
-the set holds as much of each colour at each lightness and height as the real one. Lightness and
-height are the same on both sides, so they cost nothing themselves and keep the bias of a small
-set small.
+the colours beside it, and what a person knows of it without colour. (Variants with blurred colours
+in place of the detail, or with less, are kept for comparison.) So green that is on the grass and
+green that is in the sky are told apart, and so are a smooth and a speckled meadow. All photos of a
+set form one cloud of pixels: a generator may give one meadow the green of another, and pays nothing
+as long as the set holds as much of each colour at each lightness and height as the real one.
+Lightness and height are the same on both sides, so they cost nothing themselves and keep the bias
+of a small set small.
 
 Shapes: N photos, H and W pixels, K sampled pixels a photo, P = N K pixels, D directions.
 """
