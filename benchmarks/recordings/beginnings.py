@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from models.settings import TrainingSettings
-from models.training import Training
+from models.training.loop import Training
+from models.training.settings import TrainingSettings
 
 
 def key_of(**parts: Any) -> str:

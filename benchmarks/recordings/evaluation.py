@@ -18,9 +18,10 @@ from benchmarks.recordings.discrimination import (
 from benchmarks.recordings.judge import FeatureNetwork, kernel_distance, paired_distance
 from benchmarks.recordings.partition import HELD_OUT, PhotoSets, to_codes
 from benchmarks.recordings.set_swd import VARIANTS, pixel_vectors, sliced_wasserstein
-from models.metrics import METRIC_NAMES, ValidationMetrics
-from models.metrics_gamut import displayed_colors
-from models.training import Training
+from models.metrics.accumulate import ValidationMetrics
+from models.metrics.gamut import displayed_colors
+from models.metrics.names import METRICS
+from models.training.loop import Training
 
 #: what a row's lists are about, in this order
 SETS = ("choose_a", "choose_b", "choose", "test")
@@ -71,7 +72,7 @@ class Evaluation:
                 else:
                     accumulators[set_name].update(*self.photos[member], fakes[member])
         computed = [accumulators[name].compute() for name in SETS]
-        return {name: [values[name] for values in computed] for name in METRIC_NAMES}
+        return {name: [values[name] for values in computed] for name in METRICS}
 
     def candidates(self, fakes: dict[str, Tensor]) -> Values:
         """The set-level distances that are no metric of the program yet."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from data_pipeline.batches import load_batch
-from data_pipeline.cache import PhotoCache, build_cache
+from data_pipeline.cache.build import PhotoCache, build_cache
 
 _SALT = b"chromatune recordings 1"
 #: upper ends of the sets on [0, 1), on which each content's salted hash falls

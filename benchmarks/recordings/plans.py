@@ -24,8 +24,8 @@ import numpy as np
 from scipy.stats import qmc
 
 from benchmarks.recordings.recorder import Piece, pieces_of
-from models.complexity import nearest_discriminator_width
-from models.settings import TrainingSettings
+from models.networks.complexity import nearest_discriminator_width
+from models.training.settings import TrainingSettings
 
 #: generator widths; vector registers like multiples of eight
 WIDTHS = (8, 12, 16, 24, 32, 48, 64)

@@ -1,4 +1,4 @@
-"""One recorded piece of training: epochs through `models.training.Training`, a row for each."""
+"""One recorded piece of training: epochs through `loop.Training`, a row for each."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from benchmarks.recordings.evaluation import SETS, Evaluation, output_codes
 from benchmarks.recordings.partition import PhotoSets
 from benchmarks.recordings.rows import Row
 from data_pipeline.batches import TrainingBatches
-from models.complexity import balance
-from models.device import resolve_compute
-from models.loss_window import NonFiniteLossError
-from models.settings import TrainingSettings
-from models.training import Training
+from models.networks.complexity import network_sizes
+from models.training.device import resolve_compute
+from models.training.loop import Training
+from models.training.loss_window import NonFiniteLossError
+from models.training.settings import TrainingSettings
 
 #: columns of the loss curves that a row keeps, a value for each window
 CURVE = (
@@ -207,7 +207,7 @@ def _norm(network: nn.Module) -> float:
 def _sizes(training: Training, *, adversarial: bool) -> Row:
     """Parameters, and multiply-adds of training for this epoch."""
     settings = training.settings
-    sizes = balance(
+    sizes = network_sizes(
         settings.generator_complexity, settings.discriminator_complexity, settings.image_size
     )
     photos = training.batches.steps_per_epoch * settings.batch_size

@@ -22,7 +22,7 @@ from benchmarks.recordings.objective import KINDS, last_epochs
 from benchmarks.recordings.partition import PhotoSets, from_codes
 from benchmarks.recordings.rows import Row, read_rows
 from benchmarks.recordings.set_swd import VARIANTS, pixel_vectors, sliced_wasserstein
-from models.metrics import ValidationMetrics
+from models.metrics.accumulate import ValidationMetrics
 
 SIZES = (16, 32, 64, 128)
 NAMES = (

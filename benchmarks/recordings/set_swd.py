@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.metrics_gamut import displayed_colors
+from models.metrics.gamut import displayed_colors
 
 #: pixels of a photo that are looked at: one of each cell of a 16 x 16 grid
 CELLS_A_SIDE = 16

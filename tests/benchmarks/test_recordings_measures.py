@@ -20,8 +20,8 @@ from benchmarks.recordings.set_swd import (
     pixel_vectors,
     random_directions,
 )
-from models.blocks import down_block
-from models.metrics_gamut import displayed_colors
+from models.metrics.gamut import displayed_colors
+from models.networks.blocks import down_block
 
 
 def _photos(n: int, side: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

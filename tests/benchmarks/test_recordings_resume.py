@@ -19,9 +19,9 @@ from benchmarks.recordings.pack import merge, write_packed
 from benchmarks.recordings.partition import PhotoSets
 from benchmarks.recordings.recorder import Piece, Recorder, pieces_of
 from benchmarks.recordings.rows import append_rows, open_rows, read_rows
-from data_pipeline.cache import build_cache
-from data_pipeline.source import open_source
-from models.settings import TrainingSettings
+from data_pipeline.cache.build import build_cache
+from data_pipeline.sources.by_name import open_source
+from models.training.settings import TrainingSettings
 
 SETTINGS = TrainingSettings(
     generator_complexity=4,
