@@ -67,15 +67,14 @@ class Guard:
 
         It is x^2 / (1 + x), nearly straight for large x, so that a wild outlier does not drown what
         the metric says. x is 0 where the penalty starts and 1 at the bound: for an upper bound
-        above 0 on a logarithmic scale from three quarters of it, else on a linear one from 0.05 or
-        a quarter of the bound before it. A missing or non-finite metric counts as x = 10.
+        above 0 on a logarithmic scale from half of it, else on a linear one from 0.05 or a quarter
+        of the bound before it. A missing or non-finite metric counts as x = 10.
         """
         value = metrics.get(self.metric)
         if value is None or not math.isfinite(value):
             x = 10.0
         elif self.sign == "<" and self.bound > 0.0:
-            start = 0.75 * self.bound
-            x = math.log(max(value, start) / start) / math.log(self.bound / start)
+            x = max(0.0, math.log2(max(value, 1e-9 * self.bound) / (0.5 * self.bound)))
         else:
             margin = max(0.05, 0.25 * abs(self.bound))
             beyond = value - self.bound if self.sign == "<" else self.bound - value
