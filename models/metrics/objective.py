@@ -74,7 +74,7 @@ class Guard:
         if value is None or not math.isfinite(value):
             x = 10.0
         elif self.sign == "<" and self.bound > 0.0:
-            x = max(0.0, math.log2(max(value, 1e-9 * self.bound) / (0.5 * self.bound)))
+            x = max(0.0, math.log2(2.0 * min(max(value / self.bound, 1e-9), 1e9)))
         else:
             margin = max(0.05, 0.25 * abs(self.bound))
             beyond = value - self.bound if self.sign == "<" else self.bound - value
