@@ -18,6 +18,8 @@ ENDED = ("complete", "pruned")
 #: trend of a trial whose discriminator no longer judges, by the discriminator's verdict: its loss
 #: says nothing about the balance of the pair
 UNJUDGED_TRENDS = {"gave up": "idle", "always wins": "overpowered"}
+#: the objective with the penalties of its guards, by which the whole program compares
+PENALIZED = "penalized_objective"
 TRENDS = ("stagnant", "unclear", "rising", "falling", *UNJUDGED_TRENDS.values())
 
 LEADERBOARD_COLUMNS = (
@@ -96,6 +98,8 @@ FLOAT_COLUMNS = (
     "score",
     "objective_mean",
     "objective_sd",
+    PENALIZED,
+    "penalized_mean",
     *METRICS,
 )
 

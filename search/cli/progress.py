@@ -41,7 +41,6 @@ class Progress:
         self._status: Status | None = None
         self._ledger: Ledger | None = None
         #: before the last trial ended
-        self._best: EndedTrial | None = None
         self._running: dict[str, RunningTrial] = {}
         #: the live lines are drawn by a thread of their own
         self._lock = threading.Lock()
@@ -104,7 +103,7 @@ class Progress:
     @contextmanager
     def trials(self, ledger: Ledger) -> Iterator[None]:
         """Show the state of the search while the context lasts."""
-        self._ledger, self._best = ledger, ledger.best
+        self._ledger = ledger
         with self.live(self._lines):
             yield
 
@@ -156,17 +155,10 @@ class Progress:
         )
 
     def _crown(self, ended: EndedTrial) -> str:
-        """Whether a trial is the best so far, and why, where its value alone does not say so."""
+        """Whether a trial is the best so far."""
         assert self._ledger is not None
-        best, before = self._ledger.best, self._best
-        if best is None or best.trial_id != ended.trial_id:
-            return ""
-        self._best = best
-        if not best.feasible:
-            return "  best so far, as none satisfies the guards"
-        if before is not None and not before.feasible:
-            return "  best so far, as the first that satisfies the guards"
-        return "  best so far"
+        best = self._ledger.best
+        return "  best so far" if best and best.trial_id == ended.trial_id else ""
 
     def _leave(self, trial_id: str) -> None:
         if running := self._running.pop(trial_id, None):

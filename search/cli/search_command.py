@@ -267,7 +267,7 @@ def _say_end(run_folder: RunFolder, ledger: Ledger, progress: Progress) -> None:
             # The last row of a trial counts.
             rows = {row["trial_id"]: row for row in read_rows(run_folder.path / "trials.jsonl")}
             broken = describe_broken_guards(ledger.objective.guards, rows[best.trial_id])
-            said += f", but no trial satisfies the guards: {broken}"
+            said += f", whose colours fail the guards: {broken}"
         progress.say(said)
     progress.say(f"see it with: chromatune leaderboard {shlex.quote(str(run_folder.path))}")
 

@@ -101,7 +101,7 @@ class Ledger:
 
     @property
     def best(self) -> EndedTrial | None:
-        """The best trial so far: feasible before infeasible, then by the objective."""
+        """The best trial so far, by the penalized objective."""
         return self.ended.best
 
     @property
@@ -185,7 +185,7 @@ class Ledger:
         row = ended_row(trial, self.config, trial.outcome)
         append_rows(self.rows_path, [row])
         self._tell(trial.trial, row)
-        ended = EndedTrial.from_row(row, self.objective.metric)
+        ended = EndedTrial.from_row(row, self.objective)
         if without_optimizers := self.ended.add(ended):
             with contextlib.suppress(InputError):  # nothing to drop in a damaged file
                 drop_optimizers(self.run.trial_folder(without_optimizers.trial_id))
@@ -226,7 +226,9 @@ class Ledger:
         # Optuna knows no intermediate values of trials with several objectives.
         single = not self.config.second_objectives
         if single and trial.stopped is None and report.epoch > trial.study_epoch:
-            trial.trial.report(report.metrics[self.objective.metric], step=report.epoch)
+            value = self.objective.penalized(report.metrics)
+            assert value is not None, "not finite: such a trial has diverged"
+            trial.trial.report(value, step=report.epoch)
         append_report(self.run.trial_folder(trial.trial_id), report.to_dict())
         trial.windows += report.windows
         trial.reported_epoch = report.epoch
@@ -234,11 +236,12 @@ class Ledger:
         trial.deaths = 0
 
     def _early_stop(self, trial: OpenTrial, report: EpochReport) -> TrialOutcome | None:
-        if self._halving and self._halving.should_stop(
-            trial.trial,
-            epoch=report.epoch,
-            value=report.metrics[self.objective.metric],
-            feasible=report.feasible,
+        value = self.objective.penalized(report.metrics)
+        halving = self._halving
+        if (
+            halving
+            and value is not None
+            and halving.should_stop(trial.trial, epoch=report.epoch, value=value)
         ):
             reason = "behind the best at the same epoch"
         elif self.out_of_time:
@@ -249,14 +252,18 @@ class Ledger:
 
     def _tell(self, trial: Trial, row: Row) -> None:
         state: State = row["state"]
-        guards = () if state == "failed" else self.objective.guards
         tell_end(
             self.study,
             trial,
             _OPTUNA_STATES[state],
-            [row[metric] for metric in self.objectives] if state == "complete" else None,
-            constraints={str(guard): guard.violation(row) for guard in guards},
+            self._values(row) if state == "complete" else None,
             attributes={key: row.get(key) for key in ATTRIBUTES},
             samples=self.run.trial_folder(row["trial_id"]) / SAMPLES,
             artifacts=self.run.artifacts_path,
         )
+
+    def _values(self, row: Row) -> list[float]:
+        """What the study is told of a complete trial."""
+        penalized = self.objective.penalized(row)
+        assert penalized is not None, "a complete trial has a finite objective"
+        return [penalized, *(row[metric] for metric in self.config.second_objectives)]

@@ -57,7 +57,7 @@ def recover(run: RunFolder, study: optuna.Study, config: SearchConfig) -> Recove
             has_ended = True
             append_rows(rows_path, [row])
         if row is not None and has_ended:
-            state.ended.append(EndedTrial.from_row(row, config.objective))
+            state.ended.append(EndedTrial.from_row(row, config.make_objective()))
         if stored.state.is_finished():
             continue
         trial = resume_trial(study, config, space, stored)

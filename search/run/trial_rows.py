@@ -33,6 +33,7 @@ ATTRIBUTES = (
     "steps",
     "best_epoch",
     "feasible",
+    "penalized_objective",
     "generator_parameters",
     "discriminator_parameters",
     "parameter_ratio",
@@ -143,6 +144,7 @@ def started_row(record: TrialRecord, config: SearchConfig) -> Row:
 def ended_row(record: TrialRecord, config: SearchConfig, outcome: TrialOutcome) -> Row:
     """What is known of a trial when it has ended."""
     report, metrics = record.report, record.best_metrics
+    objective = config.make_objective()
     return {
         **started_row(record, config),
         "state": outcome.state,
@@ -154,7 +156,8 @@ def ended_row(record: TrialRecord, config: SearchConfig, outcome: TrialOutcome) 
         "best_epoch": report and report.best_epoch,
         "epochs": report.epoch if report else 0,
         "steps": report.step if report else 0,
-        "feasible": config.make_objective().feasible(metrics),
+        "feasible": objective.feasible(metrics),
+        "penalized_objective": objective.penalized(metrics),
         **summarise_curves(record.windows),
         **{name: metrics.get(name) for name in METRICS},
     }
