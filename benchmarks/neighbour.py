@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from data_pipeline.parallel import THREAD_ENVIRONMENT, usable_cores
@@ -40,12 +40,12 @@ def main() -> None:
         print(images_per_sec(options.case, options.image_size, options.seconds))
         return
     found: dict[str, dict[str, list[float]]] = {
-        who: {case: [] for case in CASES} for who in COMPANY
+        company: {case: [] for case in CASES} for company in COMPANY
     }
     for _ in range(options.rounds):
         for company, rates in found.items():
             for case in CASES:
-                with neighbour() if company != "alone" else _nobody():
+                with neighbour() if company != "alone" else nullcontext():
                     rates[case].append(_in_a_process(case, options.image_size, options.seconds))
     print(f"{usable_cores()} cores, {options.image_size} pixels, load {os.getloadavg()[0]:.1f}")
     medians = {
@@ -70,14 +70,17 @@ def images_per_sec(case: str, image_size: int, seconds: float) -> float:
     compute = resolve_compute("cpu", "float32")
     if case == "train":
         compute = with_adaptive_threads(compute)
-    training = training_on_noise(TrainingSettings(image_size=image_size), compute, steps=1000)
-    ends: list[float] = []
-    started = time.perf_counter()
-    steps = training.run_epoch(on_step=lambda *_: ends.append(time.perf_counter()))
-    while time.perf_counter() - started < seconds:
+    training = training_on_noise(
+        TrainingSettings(image_size=image_size, window_steps=1), compute, steps=1000
+    )
+    steps = training.run_epoch()  # a window is one step
+    for _ in range(2):  # these set things up
         next(steps)
-    # The first two steps set things up.
-    return (len(ends) - 2) * training.settings.batch_size / (ends[-1] - ends[1])
+    done, started = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds:
+        next(steps)
+        done += 1
+    return done * training.settings.batch_size / elapsed
 
 
 def _in_a_process(case: str, image_size: int, seconds: float) -> float:
@@ -104,11 +107,6 @@ def neighbour() -> Iterator[None]:
     finally:
         busy.kill()
         busy.wait()
-
-
-@contextmanager
-def _nobody() -> Iterator[None]:
-    yield
 
 
 if __name__ == "__main__":
