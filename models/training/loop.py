@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from models.accelerator.captured_steps import CapturedSteps, Draw, GraphRecorder, Step
+from models.accelerator.thread_choice import ThreadedSteps
 from models.networks.generator import Generator
 from models.training.device import Compute
 from models.training.loss_window import LossWindow
@@ -42,7 +43,8 @@ class Training:
     """The state of one adversarial training, and the loop that advances it epoch by epoch.
 
     Equal settings, batches and thread counts give bitwise equal results on the CPU, also through
-    `state_dict` and `load_state_dict` at any epoch's end.
+    `state_dict` and `load_state_dict` at any epoch's end. (`compute.adaptive_threads` above 1 gives
+    that up for speed.)
     """
 
     def __init__(self, settings: TrainingSettings, batches: Batches, compute: Compute) -> None:
@@ -112,6 +114,8 @@ class Training:
         self.epoch += 1
 
     def _make_steps(self) -> Step | CapturedSteps:
+        if self.compute.adaptive_threads > 1:
+            return ThreadedSteps(self._train_on, most=self.compute.adaptive_threads)
         if not self.compute.captures:
             return self._train_on
         recorder = GraphRecorder(self.compute.device)

@@ -53,9 +53,11 @@ class TrainingSettings:
     window_steps: int = 10
     #: mirror photos left to right at random
     flip: bool = True
+    #: photos are cropped to squares of this share of their area to all of it, at random; 1: not
+    crop_area: float = 1.0
     #: arithmetic of the networks; auto: bfloat16 where the device has instructions for it
     precision: Precision = "auto"
-    #: seed of weights, data order, flips and dropout
+    #: seed of weights, data order, flips, crops and dropout
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -71,6 +73,8 @@ class TrainingSettings:
         _check_range("batch_size", self.batch_size, 2, None)
         for name in ("adversarial_factor", "dropout", "loss_smoothing"):
             _check_range(name, getattr(self, name), 0.0, 1.0)
+        # Smaller ones would be enlarged more than 2.5 times.
+        _check_range("crop_area", self.crop_area, 0.1, 1.0)
         for name in ("generator_lr", "discriminator_lr", "lr_decay"):
             value = getattr(self, name)
             _check_number(name, value)

@@ -81,6 +81,7 @@ class TrialTraining:
             batch_size=settings.batch_size,
             seed=settings.seed,
             flip=settings.flip,
+            crop_area=settings.crop_area,
             resident_on=compute.device if resident else None,
         )
         self.training = Training(settings, batches, compute)

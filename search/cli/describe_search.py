@@ -144,7 +144,12 @@ def _probe(
     # A window of one step ends when the device has done it.
     asked = replace(settings, window_steps=1, pretrain_epochs=0)
     batches = TrainingBatches(
-        cache, split.train, batch_size=settings.batch_size, seed=0, flip=settings.flip
+        cache,
+        split.train,
+        batch_size=settings.batch_size,
+        seed=0,
+        flip=settings.flip,
+        crop_area=settings.crop_area,
     )
     training = Training(asked, batches, compute)
     steps = training.run_epoch()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.stored_run.run import Run, open_run
+from data_pipeline.cache.build import CROPS_SUFFIX
 from data_pipeline.errors import InputError
 from models.file_names import PARAMETERS
 from models.networks.complexity import nearest_discriminator_width
@@ -61,7 +62,7 @@ class TrainPlan:
             return self
         before = (self.data.get("cache") or {}).get(str(self.settings.image_size)) or ""
         # A cache is named by the contents of its photos and how they were prepared.
-        if cache.name != Path(before).name:
+        if cache.name.removesuffix(CROPS_SUFFIX) != Path(before).name.removesuffix(CROPS_SUFFIX):
             if not self.other_images:
                 raise InputError(
                     f"trial {self.origin.trial_id} must go on with the photos it was trained on, "

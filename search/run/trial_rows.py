@@ -166,5 +166,7 @@ def ended_row(record: TrialRecord, config: SearchConfig, outcome: TrialOutcome) 
 def _configuration_id(settings: TrainingSettings, config: SearchConfig) -> str:
     """Hash of all that changes a trial's result, except the seed: repeats share it."""
     identity = {key: value for key, value in settings.to_dict().items() if key != "seed"}
+    if settings.crop_area == 1:
+        del identity["crop_area"]  # runs of before there were crops keep their identities
     identity |= {"max_epochs": config.max_epochs, "fit": config.fit, "images": config.images}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from data_pipeline.cache.build import default_cache_dir
 from models.accelerator.packing import remembered_packing
+from models.accelerator.thread_choice import threads_are_fixed
 from models.training.device import gpu_memory
 from search.cli import interrupts
 from search.cli.progress import Progress
@@ -118,6 +119,7 @@ def _job(files: RunFiles, config: SearchConfig, slots: Slots) -> TrialJob:
         guards=config.guards,
         device=config.device,
         threads=slots.threads,
+        fixed_threads=threads_are_fixed(),
     )
 
 

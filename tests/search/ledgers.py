@@ -73,6 +73,7 @@ def make_job(folder: Path, **changes: Any) -> TrialJob:
         "guards": (),
         "device": "cpu",
         "threads": 1,
+        "fixed_threads": True,
     }
     return TrialJob(**{**values, **changes})
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from data_pipeline.cache.build import build_cache
-from data_pipeline.cache.reader import PIXELS, open_cache
+from data_pipeline.cache.reader import CROPS, PIXELS, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.sources.by_name import open_source
 from models.training.epoch_progress import EpochProgress, read_progress
@@ -25,11 +26,11 @@ from search.tune.trial_directory import RemoteTrialDirectory, RunFiles, TrialDir
 CHUNK = 10_000
 
 
-@pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(params=[False, True], ids=["whole", "crops"])
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     monkeypatch.setattr(cache_transfer, "CHUNK_BYTES", CHUNK)
-    cache = build_cache(open_source("synthetic:12"), image_size=32, cache_dir=tmp_path / "home")
-    return cache.path
+    photos, home = open_source("synthetic:12"), tmp_path / "home"
+    return build_cache(photos, image_size=32, crops=request.param, cache_dir=home).path
 
 
 class _Line:
@@ -67,6 +68,7 @@ def test_a_cache_arrives_once_whatever_asks_for_it(source: Path, tmp_path: Path)
     copy = open_cache(found[0])
     assert copy.hashes == open_cache(source).hashes
     assert (copy.pixels == open_cache(source).pixels).all()
+    assert np.array_equal(copy.crops, open_cache(source).crops)
     assert [path.name for path in there.iterdir()] == [source.name]
 
 
@@ -83,9 +85,11 @@ def test_a_damaged_copy_is_replaced(source: Path, tmp_path: Path, damage: str) -
     copy = tmp_path / "there" / source.name
     shutil.copytree(source, copy)
     if damage == "flip":
-        content = bytearray((copy / PIXELS).read_bytes())
+        # The larger photos, if it has some.
+        flipped = copy / (CROPS if (copy / CROPS).exists() else PIXELS)
+        content = bytearray(flipped.read_bytes())
         content[5000] ^= 1
-        (copy / PIXELS).write_bytes(content)
+        flipped.write_bytes(content)
     elif damage == "cut":
         (copy / PIXELS).write_bytes((copy / PIXELS).read_bytes()[:-1])
     elif damage == "rows":
