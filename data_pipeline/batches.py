@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ class TrainingBatches:
         indices: npt.NDArray[np.int64],
         *,
         batch_size: int,
-        seed: int,
+        seed: int | Callable[[int], int],
         flip: bool = True,
         resident_on: torch.device | None = None,
     ) -> None:
@@ -36,6 +36,8 @@ class TrainingBatches:
         With `resident_on` their photos, 3 bytes a pixel, are copied to that device once, and the
         batches are put together and yielded there; otherwise each is read from the cache, through
         the page cache that all processes of a machine share, and yielded on the CPU.
+
+        `seed` may be a function of the epoch.
 
         Raises:
             InputError: `batch_size` is below 1 or above the number of photos.
@@ -48,7 +50,7 @@ class TrainingBatches:
         self.cache = cache
         self._indices = indices
         self._batch_size = batch_size
-        self._seed = seed
+        self._seed_of = seed if callable(seed) else lambda epoch: seed
         self._flip = flip
         self._resident_N3HW: Tensor | None = None
         if resident_on is not None:
@@ -62,7 +64,7 @@ class TrainingBatches:
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch from `start_step` on, as L_N1HW and ab_N2HW, float32."""
-        generator = np.random.default_rng((self._seed, epoch))
+        generator = np.random.default_rng((self._seed_of(epoch), epoch))
         order = generator.permutation(len(self._indices))
         flips = generator.random(len(order)) < 0.5 if self._flip else np.zeros(len(order), bool)
         for step in range(start_step, self.steps_per_epoch):

@@ -17,8 +17,10 @@ from typing import Any
 from data_pipeline.errors import InputError
 from models.training.settings import TrainingSettings
 
-#: settings that a search may sample or fix; the seed is the driver's
-NAMES = tuple(field.name for field in fields(TrainingSettings) if field.name != "seed")
+#: settings that a search may sample or fix; the seeds are the driver's
+NAMES = tuple(
+    field.name for field in fields(TrainingSettings) if field.name not in ("seed", "pretrain_seed")
+)
 _WHOLE = tuple(
     field.name for field in fields(TrainingSettings) if field.type == "int" and field.name in NAMES
 )

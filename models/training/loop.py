@@ -19,7 +19,7 @@ from models.training.weight_average import WeightAverage
 
 
 class Batches(Protocol):
-    """Training batches; they depend on (seed, epoch) only, so that a run can resume."""
+    """Training batches; they depend on an epoch and its seed only, so that a run can resume."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -37,7 +37,7 @@ class Training:
     """
 
     def __init__(self, settings: TrainingSettings, batches: Batches, compute: Compute) -> None:
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(settings.seed_of(0))
         self.settings = settings
         self.batches = batches
         self.compute = compute
@@ -110,8 +110,8 @@ class Training:
         )
 
     def _seed_dropout(self) -> None:
-        # Like the batches, dropout masks depend on (seed, epoch) only, not on what else draws.
-        entropy = np.random.SeedSequence((self.settings.seed, self.epoch))
+        # Like the batches, dropout masks depend on the epoch and its seed, not on what else draws.
+        entropy = np.random.SeedSequence((self.settings.seed_of(self.epoch), self.epoch))
         torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
 
     def _set_learning_rates(self) -> None:
@@ -126,6 +126,20 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as tensors and plain values."""
+        return {
+            **self.generator_state(),
+            "discriminator": self.pair.discriminator.state_dict(),
+            "discriminator_optimizer": self.pair.discriminator_optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue exactly where `state_dict` was taken."""
+        self.load_generator_state(state)
+        self.pair.discriminator.load_state_dict(state["discriminator"])
+        self.pair.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+
+    def generator_state(self) -> dict[str, Any]:
+        """The part of `state_dict` that epochs of pre-training change."""
         pair = self.pair
         return {
             "epoch": self.epoch,
@@ -133,21 +147,16 @@ class Training:
             "seconds": self.seconds,
             "loss_averages": dict(self.window.averages),
             "generator": pair.generator.state_dict(),
-            "discriminator": pair.discriminator.state_dict(),
             "average": self.average.network.state_dict() if self.average else None,
             "generator_optimizer": pair.generator_optimizer.state_dict(),
-            "discriminator_optimizer": pair.discriminator_optimizer.state_dict(),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue exactly where `state_dict` was taken."""
-        pair = self.pair
-        pair.generator.load_state_dict(state["generator"])
-        pair.discriminator.load_state_dict(state["discriminator"])
+    def load_generator_state(self, state: dict[str, Any]) -> None:
+        """Continue a pre-training exactly where `generator_state` was taken."""
+        self.pair.generator.load_state_dict(state["generator"])
         if self.average:
             self.average.network.load_state_dict(state["average"])
-        pair.generator_optimizer.load_state_dict(state["generator_optimizer"])
-        pair.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+        self.pair.generator_optimizer.load_state_dict(state["generator_optimizer"])
         self.window.averages = dict(state["loss_averages"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.seconds = state["seconds"]
