@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from optuna.trial import FrozenTrial, Trial
 
@@ -43,10 +44,18 @@ class SuccessiveHalving:
         #: how many rungs a trial has reached, by its number
         self._reached: dict[int, int] = {}
         for trial in trials:
-            for rung, (value, feasible) in enumerate(_stored(trial)):
-                self._enter(trial.number, rung, value, feasible)
+            for rung, entry in enumerate(_stored(trial)):
+                self._enter(trial.number, rung, entry)
 
-    def should_stop(self, trial: Trial, *, epoch: int, value: float, feasible: bool) -> bool:
+    def should_stop(
+        self,
+        trial: Trial,
+        *,
+        epoch: int,
+        value: float,
+        feasible: bool,
+        beginning: str | None = None,
+    ) -> bool:
         """Whether a trial stops after an epoch.
 
         Args:
@@ -54,22 +63,37 @@ class SuccessiveHalving:
             epoch: its last epoch.
             value: of the objective after it.
             feasible: whether the guards were satisfied then.
+            beginning: what tells shared beginnings apart, if the epoch belongs to one: at a rung
+                each of them counts once, or the first good one would stop all others by its
+                number.
         """
         while epoch >= self._grace_epochs * self._reduction_factor ** (
             rung := self._reached.get(trial.number, 0)
         ):
             if math.isnan(value):
                 return True
-            trial.set_user_attr(_key(rung), {"value": value, "feasible": feasible})
-            if not self._enter(trial.number, rung, value, feasible):
+            entry = _Entry(value, feasible, beginning)
+            trial.set_user_attr(
+                _key(rung), {k: v for k, v in entry._asdict().items() if v is not None}
+            )
+            if not self._enter(trial.number, rung, entry):
                 return True
         return False
 
-    def _enter(self, number: int, rung: int, value: float, feasible: bool) -> bool:
+    def _enter(self, number: int, rung: int, entry: _Entry) -> bool:
         if len(self._rungs) == rung:
             self._rungs.append(_Rung())
         self._reached[number] = rung + 1
-        return self._rungs[rung].add(self._sign * value, feasible, self._reduction_factor)
+        signed = entry._replace(value=self._sign * entry.value)
+        return self._rungs[rung].add(signed, self._reduction_factor)
+
+
+class _Entry(NamedTuple):
+    """What a trial brings to a rung."""
+
+    value: float
+    feasible: bool
+    beginning: str | None = None
 
 
 class _Rung:
@@ -78,15 +102,20 @@ class _Rung:
     def __init__(self) -> None:
         self._all: list[float] = []
         self._feasible: list[float] = []
+        self._beginnings: set[str] = set()
 
-    def add(self, value: float, feasible: bool, reduction_factor: int) -> bool:
-        """Add a value; return whether its trial goes on."""
+    def add(self, entry: _Entry, reduction_factor: int) -> bool:
+        """Add a value, unless its beginning is there; return whether its trial goes on."""
+        value, feasible, beginning = entry
         goes_on = False
         for values in (self._all, self._feasible) if feasible else (self._all,):
-            insort(values, value)
+            if beginning not in self._beginnings:
+                insort(values, value)
             # The first trials at a rung go on if they are the best there so far.
             kept = max(len(values) // reduction_factor, 1)
             goes_on |= bisect_left(values, value) < kept
+        if beginning is not None:
+            self._beginnings.add(beginning)
         return goes_on
 
 
@@ -95,14 +124,14 @@ def _key(rung: int) -> str:
     return f"rung_{rung}"
 
 
-def _stored(trial: FrozenTrial) -> Iterator[tuple[float, bool]]:
+def _stored(trial: FrozenTrial) -> Iterator[_Entry]:
     rung = 0
     while True:
         if (stored := trial.user_attrs.get(_key(rung))) is not None:
-            yield stored["value"], stored["feasible"]
+            yield _Entry(**stored)
         # As earlier versions kept it, under the names of Optuna's own pruner.
         elif (value := trial.system_attrs.get(f"completed_rung_{rung}")) is not None:
-            yield value, f"feasible_at_rung_{rung}" in trial.system_attrs
+            yield _Entry(value, f"feasible_at_rung_{rung}" in trial.system_attrs)
         else:
             return
         rung += 1

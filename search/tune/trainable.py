@@ -160,6 +160,7 @@ class ColorizerTrainable(tune.Trainable):
             compute=resolve_compute(job.device, settings.precision),
             max_validation_photos=job.max_validation_photos,
             gpu_share=_gpu_share(),
+            beginnings=directory.beginnings if settings.separate_pretraining else None,
         )
 
     def _release_trial(self) -> None:
