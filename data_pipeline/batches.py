@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class TrainingBatches:
         indices: npt.NDArray[np.int64],
         *,
         batch_size: int,
-        seed: int,
+        seed: int | Callable[[int], int],
         flip: bool = True,
         crop_area: float = 1.0,
         resident_on: torch.device | None = None,
@@ -43,6 +43,8 @@ class TrainingBatches:
         With `resident_on` their photos, 3 bytes a pixel, are copied to that device once, and the
         batches are put together and yielded there; otherwise each is read from the cache, through
         the page cache that all processes of a machine share, and yielded on the CPU.
+
+        `seed` may be a function of the epoch.
 
         Raises:
             InputError: `batch_size` is below 1 or above the number of photos, or the cache holds no
@@ -56,7 +58,7 @@ class TrainingBatches:
         self.cache = cache
         self._indices = indices
         self._batch_size = batch_size
-        self._seed = seed
+        self._seed_of = seed if callable(seed) else lambda epoch: seed
         self._flip = flip
         self._decoder = Decoder()
         self._photos = cache.pixels
@@ -91,7 +93,7 @@ class TrainingBatches:
         int64 (N,), which of these are mirrored, bool (N,), and, if they are cropped, to which
         squares, int64 (N, 3) as `draw_boxes` draws them, on their device.
         """
-        generator = np.random.default_rng((self._seed, epoch))
+        generator = np.random.default_rng((self._seed_of(epoch), epoch))
         n = len(self._indices)
         order = generator.permutation(n)
         flips = generator.random(n) < 0.5 if self._flip else np.zeros(n, bool)

@@ -77,12 +77,14 @@ INTEGER_COLUMNS = (
     "images",
     "best_epoch",
     "seed",
+    "shared_epochs",
     "repeats",
     "repeats_feasible",
 )
 
 FLOAT_COLUMNS = (
     "seconds",
+    "seconds_saved",
     "generator_lr",
     "discriminator_lr",
     "adversarial_factor",

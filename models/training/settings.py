@@ -59,6 +59,9 @@ class TrainingSettings:
     precision: Precision = "auto"
     #: seed of weights, data order, flips, crops and dropout
     seed: int = 0
+    #: seed of the generator's weights and of all that is drawn while it trains on reconstruction
+    #: alone, so that trainings with different seeds may share those epochs; null: `seed`
+    pretrain_seed: int | None = None
 
     def __post_init__(self) -> None:
         check_side(self.image_size)
@@ -69,6 +72,8 @@ class TrainingSettings:
         for name in ("pretrain_epochs", "ema_images"):
             _check_range(name, getattr(self, name), 0, None)
         _check_range("seed", self.seed, 0, MAXIMUM_SEED)
+        if self.pretrain_seed is not None:
+            _check_range("pretrain_seed", self.pretrain_seed, 0, MAXIMUM_SEED)
         # BatchNorm needs two values a channel; one photo has only one at the narrowest layer.
         _check_range("batch_size", self.batch_size, 2, None)
         for name in ("adversarial_factor", "dropout", "loss_smoothing"):
@@ -92,6 +97,17 @@ class TrainingSettings:
     def adversarial(self) -> bool:
         """Whether a discriminator takes part at all."""
         return self.adversarial_factor > 0.0
+
+    @property
+    def separate_pretraining(self) -> bool:
+        """Whether there are epochs of pre-training with a seed of their own."""
+        return self.pretrain_seed is not None and self.pretrain_epochs > 0
+
+    def seed_of(self, epoch: int) -> int:
+        """The seed of data order, flips and dropout in an epoch, counted from 0."""
+        if self.pretrain_seed is not None and epoch < self.pretrain_epochs:
+            return self.pretrain_seed
+        return self.seed
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -126,14 +126,17 @@ class Progress:
         with self._lock:
             self._leave(trial.trial_id)
             self._running[trial.trial_id] = RunningTrial(
-                folder, begun=trial.reported_epoch, repeat=trial.repeat_of is not None
+                folder,
+                begun=trial.reported_epoch,
+                repeat=trial.repeat_of is not None,
+                shared=trial.report.shared_epochs if trial.report else 0,
             )
 
     def on_epoch(self, trial_id: str, message: EpochDone) -> None:
         """A trial validated an epoch."""
         with self._lock:
             if running := self._running.get(trial_id):
-                running.reported = message.report.epoch
+                running.report(message.report)
         if message.note and not self._noted:
             self._noted = True  # each process of a trial comes with the same
             self.say(f"trial {trial_id}: {message.note}")
@@ -149,9 +152,12 @@ class Progress:
         value = "" if ended.value is None else f"  {metric} {ended.value:.4g}"
         guard = "" if ended.feasible or ended.value is None else "  (breaks a guard)"
         reason = f"  {ended.reason}" if ended.value is None else ""
+        saved = ""
+        if ended.seconds_saved:
+            saved = f" after a shared beginning, saved {rough(ended.seconds_saved)}"
         self.say(
             f"[{n}/{total}] trial {ended.trial_id} {ended.state}{value}{guard}{reason}"
-            f"  {ended.seconds:.0f} s{self._crown(ended)}"
+            f"  {ended.seconds:.0f} s{saved}{self._crown(ended)}"
         )
 
     def _crown(self, ended: EndedTrial) -> str:
@@ -162,7 +168,7 @@ class Progress:
 
     def _leave(self, trial_id: str) -> None:
         if running := self._running.pop(trial_id, None):
-            self._epochs_done += running.reported - running.begun
+            self._epochs_done += running.reported - running.begun - running.taken
 
     def _lines(self) -> Group:
         assert self._ledger is not None
@@ -193,7 +199,9 @@ class Progress:
         assert self._ledger is not None
         ledger, config = self._ledger, self._ledger.config
         running = self._running.values()
-        done = self._epochs_done + sum(trial.epochs - trial.begun for trial in running)
+        done = self._epochs_done + sum(
+            trial.epochs - trial.begun - trial.taken for trial in running
+        )
         # Before there are any, and when all were stopped early by chance, a trial is a long one.
         usual = (config.max_epochs + self._epochs_done) / (1 + self._n_ended)
         to_come = ledger.total - len(ledger.ended) - len(running)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from data_pipeline.errors import InputError
 from models.metrics.broken_guards import describe_broken_guards
 from search.cli.storage_flag import BARE, tell_apart, without_secrets
+from search.cli.time_left import rough
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig, load_yaml
 from search.ready_searches import find_config, ready_searches
 from search.run.directory import RunFolder, read_rows
@@ -269,6 +270,12 @@ def _say_end(run_folder: RunFolder, ledger: Ledger, progress: Progress) -> None:
             broken = describe_broken_guards(ledger.objective.guards, rows[best.trial_id])
             said += f", whose colours fail the guards: {broken}"
         progress.say(said)
+    if saved := ledger.ended.seconds_saved:
+        trained = ledger.ended.seconds
+        progress.say(
+            f"trained {rough(trained)}; shared beginnings saved {rough(saved)} "
+            f"({saved / (trained + saved):.0%})"
+        )
     progress.say(f"see it with: chromatune leaderboard {shlex.quote(str(run_folder.path))}")
 
 

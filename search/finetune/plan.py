@@ -18,6 +18,7 @@ from search.config import SearchConfig
 from search.finetune.origin import Origin, Pair
 from search.finetune.trial_choice import best_trial, named_trial, reason_of
 from search.run.directory import is_being_written, read_json
+from search.space import NAMES
 
 #: a search's trials are short; by default a training is so many times as long
 FULL_LENGTH = 3
@@ -213,7 +214,7 @@ def _config_of(
             "image_size": settings.image_size,
             "batch_size": settings.batch_size,
             "known_points": False,
-            "space": {k: value for k, value in settings.to_dict().items() if k != "seed"},
+            "space": {k: value for k, value in settings.to_dict().items() if k in NAMES},
         }
     )
 

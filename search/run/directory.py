@@ -17,6 +17,8 @@ from data_pipeline import durable
 from data_pipeline.errors import InputError
 
 FORMAT = 1
+#: folder of a run with the epochs of pre-training that its trials share
+BEGINNINGS = "beginnings"
 #: what `RunFolder.create` makes before the run exists
 _BEFORE_RUN_JSON = {"trials", "artifacts", "config.json", "data.json", "config", "data", "run"}
 Status = Literal["running", "finished", "interrupted", "failed"]
@@ -155,7 +157,8 @@ class RunFolder:
                 f"a run must have one driver at a time, but another process runs {self.path}; "
                 "wait for it or stop it"
             ) from error
-        for folder in (self.path, *self.path.glob("trials/*")):
+        trials, beginnings = self.path.glob("trials/*"), self.path.glob(f"{BEGINNINGS}/*")
+        for folder in (self.path, *trials, *beginnings):
             durable.remove_leftovers(folder)
 
     def close(self) -> None:

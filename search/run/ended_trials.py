@@ -33,6 +33,8 @@ class EndedTrial:
     seconds: float
     #: the trial whose configuration this one trained again
     repeat_of: str | None
+    #: what its epochs had taken that another trial had trained
+    seconds_saved: float = 0.0
 
     @classmethod
     def from_row(cls, row: Row, objective: Objective) -> Self:
@@ -45,6 +47,7 @@ class EndedTrial:
             bool(row.get("feasible")),
             row.get("seconds") or 0.0,
             row.get("repeat_of"),
+            row.get("seconds_saved") or 0.0,
         )
 
 
@@ -64,6 +67,7 @@ class EndedTrials(Mapping[str, EndedTrial]):
         self.since_best = 0
         #: of all trials together
         self.seconds = 0.0
+        self.seconds_saved = 0.0
         self._least: float | None = None
         #: the best complete trials, best first, the earlier first where they are as good
         self._keeping: list[tuple[float, int, EndedTrial]] = []
@@ -73,6 +77,7 @@ class EndedTrials(Mapping[str, EndedTrial]):
         badness = self._badness(ended)
         self._ended[ended.trial_id] = ended
         self.seconds += ended.seconds
+        self.seconds_saved += ended.seconds_saved
         if ended.value is not None and (self.best is None or badness < self._badness(self.best)):
             self.best = ended
         if ended.repeat_of is not None:

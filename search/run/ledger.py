@@ -46,6 +46,10 @@ _OPTUNA_STATES: dict[State, TrialState] = {
     "failed": TrialState.FAIL,
 }
 
+#: trials that were asked for and wait for a beginning which another one trains. The sampler drew
+#: them without what the trials before them teach: no more than that are worth a free slot.
+MAX_HELD = 4
+
 
 class Ledger:
     """Asks the study for trials, records their reports and tells the study their ends."""
@@ -64,6 +68,8 @@ class Ledger:
         self.search_ended: str | None = None
         #: why trials of the search are stopped after their epoch
         self.out_of_time: str | None = None
+        #: epochs of beginnings that trials have reported in this session, by their stages
+        self._trained: dict[str | None, int] = {}
         self._halving = halving_for(config, study)
         recovered = recover(run, study, config)
         self.ended = EndedTrials(minimize=self.objective.direction == "minimize")
@@ -114,16 +120,28 @@ class Ledger:
 
     def ask(self) -> OpenTrial | None:
         """Start the next trial, or continue an interrupted one; None when there is none (yet)."""
-        trial = self.retry_queue.take() or self._start_next()
+        trial = self.retry_queue.take(self._may_run) or self._start_next()
         if trial is not None:
             self.open[trial.trial_id] = trial
         return trial
 
+    def _may_run(self, trial: OpenTrial) -> bool:
+        """Whether no trial that runs is training a beginning that this one needs."""
+        trained = self._trained.get(trial.stage, 0)
+        return not any(other.trains_for(trial, trained=trained) for other in self.open.values())
+
     def _start_next(self) -> OpenTrial | None:
         waiting = [trial.repeat_of is None for trial in self.retry_queue]
-        if self._search_remaining > sum(waiting):
+        while self._search_remaining > sum(waiting):
+            if self.retry_queue.n_held >= MAX_HELD:
+                return None
             enqueue_point(self.study)
-            return self._start()
+            trial = self._start()
+            if self._may_run(trial):
+                return trial
+            # Its beginning is in training: meanwhile the next one, which may need another.
+            self.retry_queue.hold(trial)
+            waiting.append(True)
         searching = any(waiting) or any(trial.repeat_of is None for trial in self.open.values())
         if searching or self._repeats_remaining <= len(waiting):
             return None
@@ -232,6 +250,8 @@ class Ledger:
         append_report(self.run.trial_folder(trial.trial_id), report.to_dict())
         trial.windows += report.windows
         trial.reported_epoch = report.epoch
+        if trial.stage is not None and report.epoch <= trial.settings.pretrain_epochs:
+            self._trained[trial.stage] = max(self._trained.get(trial.stage, 0), report.epoch)
         trial.report = report
         trial.deaths = 0
 
@@ -241,7 +261,12 @@ class Ledger:
         if (
             halving
             and value is not None
-            and halving.should_stop(trial.trial, epoch=report.epoch, value=value)
+            and halving.should_stop(
+                trial.trial,
+                epoch=report.epoch,
+                value=value,
+                beginning=trial.stage if report.epoch <= trial.settings.pretrain_epochs else None,
+            )
         ):
             reason = "behind the best at the same epoch"
         elif self.out_of_time:

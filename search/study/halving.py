@@ -36,42 +36,61 @@ class SuccessiveHalving:
         self._grace_epochs = grace_epochs
         self._reduction_factor = reduction_factor
         self._sign = 1.0 if minimize else -1.0
-        #: values that reached each rung, signed so that the least is the best, in order
-        self._rungs: list[list[float]] = []
+        self._rungs: list[_Rung] = []
         #: how many rungs a trial has reached, by its number
         self._reached: dict[int, int] = {}
         for trial in trials:
-            for rung, value in enumerate(_stored(trial)):
-                self._enter(trial.number, rung, value)
+            for rung, (value, beginning) in enumerate(_stored(trial)):
+                self._enter(trial.number, rung, value, beginning)
 
-    def should_stop(self, trial: Trial, *, epoch: int, value: float) -> bool:
+    def should_stop(
+        self, trial: Trial, *, epoch: int, value: float, beginning: str | None = None
+    ) -> bool:
         """Whether a trial stops after an epoch.
 
         Args:
             trial: that is asked about.
             epoch: its last epoch.
             value: of the penalized objective after it.
+            beginning: what tells shared beginnings apart, if the epoch belongs to one: at a rung
+                each of them counts once, or the first good one would stop all others by its
+                number.
         """
         while epoch >= self._grace_epochs * self._reduction_factor ** (
             rung := self._reached.get(trial.number, 0)
         ):
             if math.isnan(value):
                 return True
-            trial.set_user_attr(_key(rung), value)
-            if not self._enter(trial.number, rung, value):
+            entry = {"value": value, "beginning": beginning}
+            trial.set_user_attr(_key(rung), {k: v for k, v in entry.items() if v is not None})
+            if not self._enter(trial.number, rung, value, beginning):
                 return True
         return False
 
-    def _enter(self, number: int, rung: int, value: float) -> bool:
+    def _enter(self, number: int, rung: int, value: float, beginning: str | None) -> bool:
         """Add a value to a rung; return whether its trial goes on."""
         if len(self._rungs) == rung:
-            self._rungs.append([])
+            self._rungs.append(_Rung())
         self._reached[number] = rung + 1
-        values = self._rungs[rung]
-        insort(values, self._sign * value)
+        return self._rungs[rung].add(self._sign * value, beginning, self._reduction_factor)
+
+
+class _Rung:
+    """Values that reached a rung, signed so that the least is the best, in order."""
+
+    def __init__(self) -> None:
+        self._values: list[float] = []
+        self._beginnings: set[str] = set()
+
+    def add(self, value: float, beginning: str | None, reduction_factor: int) -> bool:
+        """Add a value, unless its beginning is there; return whether its trial goes on."""
+        if beginning not in self._beginnings:
+            insort(self._values, value)
+        if beginning is not None:
+            self._beginnings.add(beginning)
         # The first trials at a rung go on if they are the best there so far.
-        kept = max(len(values) // self._reduction_factor, 1)
-        return bisect_left(values, self._sign * value) < kept
+        kept = max(len(self._values) // reduction_factor, 1)
+        return bisect_left(self._values, value) < kept
 
 
 def _key(rung: int) -> str:
@@ -79,15 +98,15 @@ def _key(rung: int) -> str:
     return f"rung_{rung}"
 
 
-def _stored(trial: FrozenTrial) -> Iterator[float]:
+def _stored(trial: FrozenTrial) -> Iterator[tuple[float, str | None]]:
     rung = 0
     while True:
+        # Earlier versions also kept here whether the guards were satisfied.
         if (stored := trial.user_attrs.get(_key(rung))) is not None:
-            # Earlier versions kept beside it whether the guards were satisfied.
-            yield stored["value"] if isinstance(stored, dict) else stored
+            yield stored["value"], stored.get("beginning")
         # As still earlier ones kept it, under the name of Optuna's own pruner.
         elif (value := trial.system_attrs.get(f"completed_rung_{rung}")) is not None:
-            yield value
+            yield value, None
         else:
             return
         rung += 1

@@ -162,6 +162,7 @@ class ColorizerTrainable(tune.Trainable):
             compute=compute if job.fixed_threads else with_adaptive_threads(compute),
             max_validation_photos=job.max_validation_photos,
             gpu_share=_gpu_share(),
+            beginnings=directory.beginnings if settings.separate_pretraining else None,
         )
 
     def _release_trial(self) -> None:

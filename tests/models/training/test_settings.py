@@ -36,6 +36,7 @@ valid_values = st.fixed_dictionaries(
         "crop_area": st.floats(0.1, 1.0),
         "precision": st.sampled_from(["auto", "float32", "bfloat16"]),
         "seed": st.integers(0, 2**63 - 1),
+        "pretrain_seed": st.none() | st.integers(0, 2**63 - 1),
     },
 )
 
@@ -89,6 +90,7 @@ def test_every_setting_is_tested_here() -> None:
         ("precision", None, "one of auto, float32, bfloat16"),
         ("seed", -1, "at least 0"),
         ("seed", 2**64, "at most"),
+        ("pretrain_seed", -1, "at least 0"),
     ],
 )
 def test_values_out_of_range_are_refused_in_one_line(name: str, value: Any, rule: str) -> None:

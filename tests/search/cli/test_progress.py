@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,20 @@ def test_a_search_in_a_terminal_starts_and_moves_at_once(tmp_path: Path) -> None
     assert positions == sorted(positions)
     # The one epoch was seen before it had ended.
     assert re.search(r"epoch 1/1  (step \d|validating)", text[: text.index("[1/1]")])
+
+
+def test_a_shared_beginning_is_shown_with_what_it_saves(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path, make_config(trials=1))
+    console = terminal(120)
+    progress = Progress(console)
+    opened = ledger.ask()
+    assert opened is not None
+    shared = {"shared_epochs": 2, "seconds_saved": 118.0}
+    with progress.trials(ledger):
+        progress.on_start(opened)
+        progress.on_epoch("0000", EpochDone(report=replace(make_report(2), **shared), device="cpu"))
+    lines = shown(text_of(console))
+    assert "  0000  epoch 3/3  goes on from a shared beginning, saved 2 min" in lines
+    ledger.report("0000", replace(make_report(3), **shared))
+    progress.on_end(ledger.finish("0000"))
+    assert "4 s after a shared beginning, saved 2 min  best so far" in text_of(console)

@@ -232,3 +232,35 @@ def test_a_full_disk_of_another_machine_ends_the_trial_only(tmp_path: Path) -> N
     assert "TMPDIR" in failure.reason
     assert not failure.halts
     assert TrialDirectory(files, "0000").explain(full).halts
+
+
+def test_beginnings_go_to_the_run_and_to_other_machines(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = SimpleNamespace(
+        read_beginning=SimpleNamespace(remote=server.read_beginning),
+        write_beginning=SimpleNamespace(remote=server.write_beginning),
+    )
+    monkeypatch.setattr(trial_directory, "_server", lambda files: actor)
+    monkeypatch.setattr(trial_directory, "_ask", lambda answer: answer)
+    files = RunFiles(trials=str(tmp_path / "trials"), caches={})
+    there = RemoteTrialDirectory(files, "0000")
+    name = "0123456789abcdef/epoch-001.pt"
+    assert there.beginnings.read(name) is None
+    there.beginnings.write(name, b"an epoch")
+    assert there.beginnings.read(name) == b"an epoch"
+    # The driver's own machine has the same folder.
+    assert trial_directory.TrialDirectory(files, "0001").beginnings.read(name) == b"an epoch"
+    there.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["../epoch-001.pt", "0123456789abcdef/../../run.json", "/etc/passwd", "epoch-001.pt"]
+)
+def test_no_other_names_of_beginnings_pass(server: FileServer, tmp_path: Path, name: str) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match="an epoch of a beginning"):
+        server.write_beginning(name, b"")
+    with pytest.raises(ValueError, match="an epoch of a beginning"):
+        server.read_beginning(name)
+    assert sorted(tmp_path.rglob("*")) == before
