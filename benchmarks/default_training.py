@@ -12,7 +12,7 @@ from data_pipeline.batches import TrainingBatches, load_batch
 from data_pipeline.cache.build import PhotoCache
 from data_pipeline.split import split_by_content
 from models.metrics.validation import validate
-from models.training.device import resolve_compute
+from models.training.device import DEVICES, DeviceName, resolve_compute
 from models.training.loop import Training
 from models.training.settings import TrainingSettings
 
@@ -27,19 +27,24 @@ def make_parser(doc: str, *, epochs: int) -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", choices=DEVICES, default="cpu")
     parser.add_argument("--json", type=Path)
     return parser
 
 
 def start_training(
-    cache: PhotoCache, settings: TrainingSettings, *, photos: int | None = None
+    cache: PhotoCache,
+    settings: TrainingSettings,
+    *,
+    device: DeviceName,
+    photos: int | None = None,
 ) -> Training:
     """A training that has not begun, on the first `photos` of the training split."""
     train = split_by_content(cache.hashes).train[:photos]
     batches = TrainingBatches(
         cache, train, batch_size=settings.batch_size, seed=settings.seed, flip=settings.flip
     )
-    return Training(settings, batches, resolve_compute("cpu", settings.precision))
+    return Training(settings, batches, resolve_compute(device, settings.precision))
 
 
 def validate_held_out(network: nn.Module, cache: PhotoCache) -> dict[str, Any]:

@@ -29,6 +29,8 @@ from data_pipeline.batches import load_batch
 from data_pipeline.cache.build import PhotoCache, build_cache
 from data_pipeline.sources.by_name import open_source
 from data_pipeline.split import split_by_content
+from models.training.device import DeviceName
+from models.training.optimizer import make_adam
 from models.training.settings import TrainingSettings
 from models.training.step import AdversarialPair
 
@@ -64,8 +66,9 @@ def take_flat_layer_away(pair: AdversarialPair) -> None:
     """Replace the discriminator's last layer."""
     discriminator = pair.discriminator
     discriminator.linear = PooledHead(discriminator.complexity)  # type: ignore[assignment]
-    pair.discriminator_optimizer = torch.optim.Adam(
-        discriminator.parameters(), lr=pair.settings.discriminator_lr, fused=True
+    discriminator.to(pair.compute.device)
+    pair.discriminator_optimizer = make_adam(
+        discriminator, pair.settings.discriminator_lr, pair.compute
     )
 
 
@@ -85,7 +88,7 @@ def main() -> None:
     rows = []
     for seed in range(options.seeds):
         for name in VARIANTS:
-            rows.append(train(cache, name, seed=seed, epochs=options.epochs))
+            rows.append(train(cache, name, seed=seed, epochs=options.epochs, device=options.device))
             print(json.dumps(rows[-1]), flush=True)
     print(f"{'':24}" + "".join(f"{measure:>20}" for measure in MEASURES))
     for name in VARIANTS:
@@ -99,20 +102,22 @@ def main() -> None:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def train(cache: PhotoCache, variant: str, *, seed: int, epochs: int) -> dict[str, Any]:
+def train(
+    cache: PhotoCache, variant: str, *, seed: int, epochs: int, device: DeviceName
+) -> dict[str, Any]:
     """Train one variant; its measures on held-out photos."""
     settings, change = VARIANTS[variant]
     settings = replace(settings, seed=seed, image_size=cache.image_size)
-    training = start_training(cache, settings)
+    training = start_training(cache, settings, device=device)
     if change:
         change(training.pair)
     for _ in range(epochs):
         for _ in training.run_epoch():
             pass
-    network = training.generator.eval()
+    network, place = training.generator.eval(), training.compute.device
     indices = split_by_content(cache.hashes).validation[:128]
     with torch.inference_mode():
-        fake_N2HW = torch.cat([network(load_batch(cache, [i])[0]) for i in indices])
+        fake_N2HW = torch.cat([network(load_batch(cache, [i], place)[0]) for i in indices])
     metrics = validate_held_out(network, cache) | {"checkered": checkered(fake_N2HW)}
     return {"variant": variant, "seed": seed, **{name: metrics[name] for name in MEASURES}}
 

@@ -17,6 +17,7 @@ import torch
 from benchmarks.default_training import METRICS, make_parser, start_training, validate_held_out
 from data_pipeline.cache.build import PhotoCache, build_cache
 from data_pipeline.sources.by_name import open_source
+from models.training.device import DeviceName
 from models.training.settings import Precision, TrainingSettings
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
@@ -30,7 +31,9 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
         for precision in PRECISIONS:
-            metrics = train(cache, precision, seed=seed, epochs=options.epochs)
+            metrics = train(
+                cache, precision, seed=seed, epochs=options.epochs, device=options.device
+            )
             rows.append({"seed": seed, "precision": precision, **metrics})
             print(f"seed {seed}, {precision}: ab_swd {metrics['ab_swd']:.3f}", flush=True)
     print(f"{'metric':>18} {'float32':>9} {'bfloat16':>9} {'difference':>11} {'seeds':>9}")
@@ -48,10 +51,14 @@ def main() -> None:
         options.json.write_text(json.dumps({"summary": summary, "rows": rows}, indent=1) + "\n")
 
 
-def train(cache: PhotoCache, precision: Precision, *, seed: int, epochs: int) -> dict[str, Any]:
+def train(
+    cache: PhotoCache, precision: Precision, *, seed: int, epochs: int, device: DeviceName
+) -> dict[str, Any]:
     """Train for so many epochs; return the metrics of the averaged weights."""
     training = start_training(
-        cache, TrainingSettings(image_size=cache.image_size, seed=seed, precision=precision)
+        cache,
+        TrainingSettings(image_size=cache.image_size, seed=seed, precision=precision),
+        device=device,
     )
     for _ in range(epochs):
         for _ in training.run_epoch():

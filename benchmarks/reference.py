@@ -24,10 +24,17 @@ class ReferenceTraining:
     """Generator and discriminator trained the plain way."""
 
     def __init__(
-        self, generator_complexity: int, discriminator_complexity: int, *, image_size: int
+        self,
+        generator_complexity: int,
+        discriminator_complexity: int,
+        *,
+        image_size: int,
+        device: torch.device,
     ) -> None:
-        self.generator = Generator(generator_complexity)
-        self.discriminator = Discriminator(discriminator_complexity, image_size=image_size)
+        self.generator = Generator(generator_complexity).to(device)
+        self.discriminator = Discriminator(discriminator_complexity, image_size=image_size).to(
+            device
+        )
         adam = {"lr": 1e-4, "fused": False, "foreach": False}
         self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), **adam)  # type: ignore[arg-type]
         self.discriminator_optimizer = torch.optim.Adam(

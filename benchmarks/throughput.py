@@ -1,6 +1,6 @@
 """How many images a second does one machine train: one trial on all cores, or a trial a core?
 
-    python -m benchmarks.throughput [--seconds 10] [--rounds 3] [--json FILE]
+    python -m benchmarks.throughput [--device cuda] [--seconds 10] [--rounds 3] [--json FILE]
 
 Each trial is a process of its own, as in a search, and takes steps as the training loop does, on
 random photos in memory. Ways take turns; figures are medians over rounds.
@@ -21,6 +21,12 @@ import torch
 
 from benchmarks.step import step_on_noise
 from data_pipeline.parallel import usable_cores
+from models.training.device import (
+    DEVICES,
+    DeviceName,
+    resolve_compute,
+    synchronize,
+)
 
 #: generator width, discriminator width, pixels a side, batch size
 CASES = ((16, 4, 64, 16), (30, 4, 64, 16), (30, 4, 128, 16), (72, 14, 256, 8))
@@ -30,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", choices=DEVICES, default="cpu")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     cores = usable_cores()
@@ -44,7 +51,9 @@ def main() -> None:
         seen: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(options.rounds):
             for name, (trials, threads) in ways.items():
-                seen[name].append(images_per_second(case, trials, threads, options.seconds))
+                seen[name].append(
+                    images_per_second(case, trials, threads, options.seconds, options.device)
+                )
         one, packed = (statistics.median(seen[name]) for name in ways)
         results.append({"case": case, "one_trial": one, "trial_a_core": packed})
         print(
@@ -57,13 +66,13 @@ def main() -> None:
 
 
 def images_per_second(
-    case: tuple[int, int, int, int], trials: int, threads: int, seconds: float
+    case: tuple[int, int, int, int], trials: int, threads: int, seconds: float, device: DeviceName
 ) -> float:
     """Train in `trials` processes of `threads` threads at once; return their images a second."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(trials)
     with context.Pool(trials, initializer=_keep, initargs=(barrier,)) as pool:
-        rates = pool.starmap(_train, [(case, threads, seconds)] * trials, chunksize=1)
+        rates = pool.starmap(_train, [(case, threads, seconds, device)] * trials, chunksize=1)
     return float(sum(rates))
 
 
@@ -74,16 +83,21 @@ def _keep(barrier: Any) -> None:
     _kept["barrier"] = barrier
 
 
-def _train(case: tuple[int, int, int, int], threads: int, seconds: float) -> float:
+def _train(
+    case: tuple[int, int, int, int], threads: int, seconds: float, device: DeviceName
+) -> float:
     torch.set_num_threads(threads)
-    step = step_on_noise(*case)
+    step = step_on_noise(*case, device=device)
+    place = resolve_compute(device).device
     step()  # warms up
+    synchronize(place)
     _kept["barrier"].wait()
     started = time.perf_counter()
     steps = 0
     while time.perf_counter() - started < seconds:
         step()
         steps += 1
+    synchronize(place)
     # Each process has a rate of its own: they do not end at the same moment.
     return steps * case[3] / (time.perf_counter() - started)
 

@@ -34,7 +34,7 @@ from models.metrics.distributions import ab_moments, ab_swd, colorfulness, hf_en
 from models.metrics.gamut import displayed_colors
 from models.metrics.paired import l1, psnr, ssim
 from models.metrics.validation import validate
-from models.training.device import resolve_compute
+from models.training.device import DEVICES, resolve_compute, synchronize
 from models.training.settings import TrainingSettings
 from models.training.step import AdversarialPair
 
@@ -44,7 +44,7 @@ Batch = tuple[Tensor, Tensor]
 def main() -> None:
     options = parse_options()
     torch.set_num_threads(options.threads)
-    compute = resolve_compute("cpu", options.precision)
+    compute = resolve_compute(options.device, options.precision)
     settings = TrainingSettings(
         generator_complexity=options.generator,
         discriminator_complexity=options.discriminator,
@@ -54,6 +54,7 @@ def main() -> None:
     )
     pair = AdversarialPair(settings, compute)
     batches = landscape_batches(options.validation, options.image_size, size_of_batch=32)
+    batches = [(L.to(compute.device), ab.to(compute.device)) for L, ab in batches]
     L, ab = (torch.cat(parts) for parts in zip(*batches, strict=True))
     training_L, training_ab = L[: options.batch_size], ab[: options.batch_size]
     fake = 0.7 * ab.roll(1, dims=0)
@@ -83,7 +84,7 @@ def main() -> None:
         "reference": lambda: reference_metrics(L[few], ab[few], fake[few]),
         **single_metrics(L, ab, fake),
     }
-    seconds = interleaved_medians(timed, options.repeats)
+    seconds = interleaved_medians(timed, options.repeats, compute.device)
 
     steps_per_epoch = math.ceil(options.photos / options.batch_size)
     epoch = seconds["train"] / options.steps * steps_per_epoch
@@ -122,6 +123,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="cpu")
     return parser.parse_args()
 
 
@@ -132,12 +134,15 @@ def landscape_batches(n: int, size: int, *, size_of_batch: int) -> list[Batch]:
     return list(zip(L.split(size_of_batch), ab.split(size_of_batch), strict=True))
 
 
-def interleaved_medians(timed: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def interleaved_medians(
+    timed: dict[str, Callable[[], object]], repeats: int, device: torch.device
+) -> dict[str, float]:
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     for repetition in range(repeats + 1):
         for name, action in timed.items():
             started = time.perf_counter()
             action()
+            synchronize(device)
             if repetition:  # the first one warms up
                 seconds[name].append(time.perf_counter() - started)
     return {name: statistics.median(values) for name, values in seconds.items()}
@@ -185,7 +190,7 @@ def reference_metrics(L: Tensor, real_ab: Tensor, fake_ab: Tensor) -> dict[str, 
     for photo in range(len(L)):
         one = slice(photo, photo + 1)
         real_lab, fake_lab = (
-            denormalise_lab(L[one], ab[one])[0].permute(1, 2, 0).double().numpy()
+            denormalise_lab(L[one], ab[one])[0].permute(1, 2, 0).cpu().double().numpy()
             for ab in (real_ab, fake_ab)
         )
         real_rgb, fake_rgb = lab2rgb(real_lab), lab2rgb(fake_lab)

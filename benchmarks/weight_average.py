@@ -9,6 +9,7 @@ absolute change from one epoch to the next, over the last half of the epochs.
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 from typing import Any
@@ -30,7 +31,7 @@ def main() -> None:
     cache = build_cache(open_source(options.images), image_size=options.image_size)
     rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
-        rows += train(cache, seed=seed, photos=options.photos, epochs=options.epochs)
+        rows += train(cache, seed=seed, options=options)
     print(f"{'metric':>18} {'weights':>8} {'last epoch':>11} {'jump':>9}")
     summary = []
     for metric in METRICS:
@@ -47,15 +48,18 @@ def main() -> None:
         options.json.write_text(json.dumps({"summary": summary, "epochs": rows}, indent=1))
 
 
-def train(cache: PhotoCache, *, seed: int, photos: int, epochs: int) -> list[dict[str, Any]]:
+def train(cache: PhotoCache, *, seed: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Train; a row an epoch with the metrics of both weights."""
     training = start_training(
-        cache, TrainingSettings(image_size=cache.image_size, seed=seed), photos=photos
+        cache,
+        TrainingSettings(image_size=cache.image_size, seed=seed),
+        device=options.device,
+        photos=options.photos,
     )
     assert training.average is not None
     networks = {"raw": training.pair.generator, "average": training.average.network}
     rows = []
-    for epoch in range(1, epochs + 1):
+    for epoch in range(1, options.epochs + 1):
         for _ in training.run_epoch():
             pass
         row: dict[str, Any] = {"seed": seed, "epoch": epoch}

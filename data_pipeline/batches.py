@@ -13,9 +13,11 @@ from data_pipeline.cache.reader import PhotoCache
 from data_pipeline.errors import InputError
 
 
-def load_batch(cache: PhotoCache, indices: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Load photos as L_N1HW and ab_N2HW, float32 in [-1, 1]."""
-    return _decode(torch.from_numpy(cache.pixels.take(indices, axis=0)))
+def load_batch(
+    cache: PhotoCache, indices: npt.NDArray[np.int64], device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
+    """Load photos as L_N1HW and ab_N2HW, float32 in [-1, 1], on `device` or on the CPU."""
+    return Decoder()(torch.from_numpy(cache.pixels.take(indices, axis=0)).to(device))
 
 
 class TrainingBatches:
@@ -50,6 +52,7 @@ class TrainingBatches:
         self._batch_size = batch_size
         self._seed = seed
         self._flip = flip
+        self._decoder = Decoder()
         self._resident_N3HW: Tensor | None = None
         if resident_on is not None:
             photos = torch.from_numpy(cache.pixels.take(indices, axis=0))
@@ -62,15 +65,44 @@ class TrainingBatches:
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch from `start_step` on, as L_N1HW and ab_N2HW, float32."""
+        return (self.decode(*draw) for draw in self.draws(epoch, start_step))
+
+    def draws(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, ...]]:
+        """Yield what `decode` makes those batches of.
+
+        The photos' codes, uint8 (N, 3, H, W) on the CPU; with resident photos, which of them,
+        int64 (N,), and which of these are mirrored, bool (N,), on their device.
+        """
         generator = np.random.default_rng((self._seed, epoch))
         order = generator.permutation(len(self._indices))
         flips = generator.random(len(order)) < 0.5 if self._flip else np.zeros(len(order), bool)
-        for step in range(start_step, self.steps_per_epoch):
-            batch = slice(step * self._batch_size, (step + 1) * self._batch_size)
-            if self._resident_N3HW is None:
-                yield _decode(self._from_cache(order[batch], flips[batch]))
-            else:
-                yield _decode(_gather(self._resident_N3HW, order[batch], flips[batch]))
+        shape = (self.steps_per_epoch, self._batch_size)
+        used = shape[0] * shape[1]
+        order_SN, flips_SN = order[:used].reshape(shape), flips[:used].reshape(shape)
+        if self._resident_N3HW is None:
+            for positions_N, flips_N in zip(
+                order_SN[start_step:], flips_SN[start_step:], strict=True
+            ):
+                yield (self._from_cache(positions_N, flips_N),)
+            return
+        device = self._resident_N3HW.device
+        yield from zip(
+            torch.from_numpy(order_SN[start_step:]).to(device),
+            torch.from_numpy(flips_SN[start_step:]).to(device),
+            strict=True,
+        )
+
+    def decode(self, *draw: Tensor) -> tuple[Tensor, Tensor]:
+        """Make L_N1HW and ab_N2HW of a draw, on its device, with the same bits on every device."""
+        if self._resident_N3HW is None:
+            (codes_N3HW,) = draw
+        else:
+            positions_N, mirrored_N = draw
+            codes_N3HW = self._resident_N3HW.index_select(0, positions_N)
+            codes_N3HW = torch.where(
+                mirrored_N[:, None, None, None], codes_N3HW.flip(-1), codes_N3HW
+            )
+        return self._decoder(codes_N3HW)
 
     def _from_cache(self, positions: npt.NDArray[np.int64], flips: npt.NDArray[np.bool_]) -> Tensor:
         codes_N3HW = torch.from_numpy(self.cache.pixels.take(self._indices[positions], axis=0))
@@ -79,13 +111,32 @@ class TrainingBatches:
         return codes_N3HW
 
 
-def _gather(
-    photos_N3HW: Tensor, positions: npt.NDArray[np.int64], flips: npt.NDArray[np.bool_]
-) -> Tensor:
-    device = photos_N3HW.device
-    codes_N3HW = photos_N3HW.index_select(0, torch.from_numpy(positions).to(device))
-    mirrored_N111 = torch.from_numpy(flips).to(device)[:, None, None, None]
-    return torch.where(mirrored_N111, codes_N3HW.flip(-1), codes_N3HW)
+class Decoder:
+    """Turns codes into what the networks see: L_N1HW and ab_N2HW, float32, from uint8 N3HW.
+
+    On the CPU it computes; elsewhere it looks up what the CPU computed for each of the 256 codes.
+    CUDA would divide by a plain number by multiplying with its inverse, which is off in the last
+    digit.
+    """
+
+    def __init__(self) -> None:
+        self._tables: dict[torch.device, tuple[Tensor, Tensor]] = {}
+
+    def __call__(self, codes_N3HW: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode on the device where the codes are."""
+        if codes_N3HW.device.type == "cpu":
+            return _decode(codes_N3HW)
+        return self.look_up(codes_N3HW)
+
+    def look_up(self, codes_N3HW: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode by tables, which any device does alike."""
+        device = codes_N3HW.device
+        if device not in self._tables:
+            codes_256 = torch.arange(256, dtype=torch.uint8)
+            L_256, ab_256 = _decode(codes_256[:, None, None, None].expand(-1, 3, 1, 1))
+            self._tables[device] = (L_256.flatten().to(device), ab_256[:, 0].flatten().to(device))
+        L_256, ab_256 = self._tables[device]
+        return L_256[codes_N3HW[:, :1].int()], ab_256[codes_N3HW[:, 1:].int()]
 
 
 def _decode(codes_N3HW: Tensor) -> tuple[Tensor, Tensor]:

@@ -67,6 +67,8 @@ class ValidationMetrics:
                 f"{tuple(fake_ab_N2HW.shape)}"
             )
         block = max(1, PIXELS_AT_ONCE // (height * width))
+        if L_N1HW.device.type != "cpu":
+            block = n_photos  # a GPU is faster the more it has at once
         # The caller may run its networks in bfloat16; metrics need all digits.
         exactly = torch.autocast(L_N1HW.device.type, enabled=False)
         with torch.inference_mode(), exactly:

@@ -9,6 +9,7 @@ Shapes: N photos, H and W pixels; `rgb` is sRGB in [0, 1], `lab` is in CIELAB un
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -76,8 +77,8 @@ def ssim(real_rgb_N3HW: Tensor, fake_rgb_N3HW: Tensor) -> Tensor:
             f"ssim needs photos of at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels, "
             f"but got {width} x {height}"
         )
-    rows = _gaussian_band(height, real_rgb_N3HW)
-    columns = _gaussian_band(width, real_rgb_N3HW).T
+    like = (real_rgb_N3HW.dtype, real_rgb_N3HW.device)
+    rows, columns = _gaussian_band(height, *like), _gaussian_band(width, *like).T
 
     def blur(image: Tensor) -> Tensor:
         # A separable window as two banded matrix products: ten times faster on a CPU than
@@ -98,11 +99,12 @@ def ssim(real_rgb_N3HW: Tensor, fake_rgb_N3HW: Tensor) -> Tensor:
     return similarity.mean(dim=(1, 2, 3))
 
 
-def _gaussian_band(side: int, like: Tensor) -> Tensor:
+@lru_cache(maxsize=8)
+def _gaussian_band(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Matrix (side - 10, side) that blurs a column of `side` pixels where the window fits."""
     offsets = torch.arange(SSIM_WINDOW, dtype=torch.float64) - SSIM_WINDOW // 2
     weights = torch.exp(-0.5 * (offsets / SSIM_SIGMA) ** 2)
     band = torch.zeros(side - SSIM_WINDOW + 1, side, dtype=torch.float64)
     for i in range(band.shape[0]):
         band[i, i : i + SSIM_WINDOW] = weights / weights.sum()
-    return band.to(like)
+    return band.to(device, dtype)

@@ -10,11 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.accelerator.captured_steps import CapturedSteps, Draw, GraphRecorder, Step
 from models.networks.generator import Generator
 from models.training.device import Compute
 from models.training.loss_window import LossWindow
+from models.training.optimizer import (
+    load_optimizer_state,
+    optimizer_state,
+    set_learning_rate,
+)
 from models.training.settings import TrainingSettings
-from models.training.step import AdversarialPair
+from models.training.step import AdversarialPair, StepKind
 from models.training.weight_average import WeightAverage
 
 
@@ -25,8 +31,11 @@ class Batches(Protocol):
     def steps_per_epoch(self) -> int:
         """Number of whole batches in an epoch."""
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (L_N1HW, ab_N2HW), both in [-1, 1], float32 on the CPU."""
+    def draws(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Yield what `decode` makes each batch of: tensors of the same shapes, on any device."""
+
+    def decode(self, *draw: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (L_N1HW, ab_N2HW), both in [-1, 1], float32, on the device of the draw."""
 
 
 class Training:
@@ -44,13 +53,18 @@ class Training:
         self.pair = AdversarialPair(settings, compute)
         self.average: WeightAverage | None = None
         if settings.ema_images:
-            self.average = WeightAverage(self.pair.generator, half_life_images=settings.ema_images)
+            self.average = WeightAverage(
+                self.pair.generator,
+                half_life_images=settings.ema_images,
+                captures=compute.captures,
+            )
         self.window = LossWindow(smoothing=settings.loss_smoothing)
         self.epoch = 0
         self.step = 0
         self.seconds = 0.0
         self.pair.generator.train()
         self.pair.discriminator.train()
+        self.steps = self._make_steps()
 
     @property
     def images(self) -> int:
@@ -76,20 +90,13 @@ class Training:
         self._seed_dropout()
         adversarial = settings.adversarial and self.epoch >= settings.pretrain_epochs
         started, seconds_before = time.perf_counter(), self.seconds
-        for i, (L_N1HW, ab_N2HW) in enumerate(self.batches.epoch(self.epoch)):
-            train_discriminator = self.step % settings.discriminator_every == 0
-            losses = self.pair.step(
-                self._place(L_N1HW),
-                self._place(ab_N2HW),
-                adversarial=adversarial,
-                train_discriminator=train_discriminator,
-            )
+        for i, draw in enumerate(self.batches.draws(self.epoch)):
+            train_discriminator = adversarial and self.step % settings.discriminator_every == 0
+            kind = StepKind(adversarial, train_discriminator)
             self.step += 1
             if self.average:
-                self.average.update(batch_size=settings.batch_size, images_seen=self.images)
-            self.window.add(
-                losses, adversarial=adversarial, train_discriminator=train_discriminator
-            )
+                self.average.schedule(batch_size=settings.batch_size, images_seen=self.images)
+            self.window.add(self.steps(kind, draw), kind)
             if len(self.window) == settings.window_steps or i + 1 == steps_per_epoch:
                 row = self.window.close(step=self.step)
                 self.seconds = seconds_before + time.perf_counter() - started
@@ -104,10 +111,38 @@ class Training:
                 on_step(i + 1, steps_per_epoch)
         self.epoch += 1
 
-    def _place(self, batch: Tensor) -> Tensor:
-        return batch.to(
-            self.compute.device, memory_format=self.compute.memory_format, non_blocking=True
+    def _make_steps(self) -> Step | CapturedSteps:
+        if not self.compute.captures:
+            return self._train_on
+        recorder = GraphRecorder(self.compute.device)
+        return CapturedSteps(
+            self._train_on, state=self._tensors, compute=self.compute, recorder=recorder
         )
+
+    def _train_on(self, kind: StepKind, draw: Draw) -> Tensor:
+        """All that a step does on the device; its only inputs are tensors and its kind."""
+        batch = self.batches.decode(*(self.compute.move(tensor) for tensor in draw))
+        L_N1HW, ab_N2HW = (
+            tensor.to(self.compute.device, memory_format=self.compute.memory_format)
+            for tensor in batch
+        )
+        losses = self.pair.step(L_N1HW, ab_N2HW, **kind._asdict())
+        if self.average:
+            self.average.update()
+        return torch.stack(losses)
+
+    def _tensors(self) -> list[Tensor]:
+        """All that a step changes."""
+        pair = self.pair
+        networks = [pair.generator, pair.discriminator]
+        networks += [self.average.network] if self.average else []
+        moments = [
+            tensor
+            for optimizer in (pair.generator_optimizer, pair.discriminator_optimizer)
+            for state in optimizer.state.values()
+            for tensor in state.values()
+        ]
+        return [*(t for network in networks for t in network.state_dict().values()), *moments]
 
     def _seed_dropout(self) -> None:
         # Like the batches, dropout masks depend on (seed, epoch) only, not on what else draws.
@@ -121,8 +156,7 @@ class Training:
             (self.pair.generator_optimizer, settings.generator_lr),
             (self.pair.discriminator_optimizer, settings.discriminator_lr),
         ):
-            for group in optimizer.param_groups:
-                group["lr"] = lr * factor
+            set_learning_rate(optimizer, lr * factor)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as tensors and plain values."""
@@ -135,19 +169,20 @@ class Training:
             "generator": pair.generator.state_dict(),
             "discriminator": pair.discriminator.state_dict(),
             "average": self.average.network.state_dict() if self.average else None,
-            "generator_optimizer": pair.generator_optimizer.state_dict(),
-            "discriminator_optimizer": pair.discriminator_optimizer.state_dict(),
+            "generator_optimizer": optimizer_state(pair.generator_optimizer),
+            "discriminator_optimizer": optimizer_state(pair.discriminator_optimizer),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue exactly where `state_dict` was taken."""
+        """Continue exactly where `state_dict` was taken, on whatever device that was."""
         pair = self.pair
         pair.generator.load_state_dict(state["generator"])
         pair.discriminator.load_state_dict(state["discriminator"])
         if self.average:
             self.average.network.load_state_dict(state["average"])
-        pair.generator_optimizer.load_state_dict(state["generator_optimizer"])
-        pair.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+        load_optimizer_state(pair.generator_optimizer, state["generator_optimizer"])
+        load_optimizer_state(pair.discriminator_optimizer, state["discriminator_optimizer"])
+        self.steps = self._make_steps()  # recorded steps would write to the moments of before
         self.window.averages = dict(state["loss_averages"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.seconds = state["seconds"]

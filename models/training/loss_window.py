@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from models.training.step import StepLosses
+from models.training.step import StepKind, StepLosses
 
 AVERAGED = (
     "reconstruction",
@@ -34,15 +34,15 @@ class LossWindow:
         self.smoothing = smoothing
         self.averages: dict[str, float] = {}
         self._steps: list[torch.Tensor] = []
-        self._happened: list[tuple[bool, bool]] = []
+        self._kinds: list[StepKind] = []
 
     def __len__(self) -> int:
         return len(self._steps)
 
-    def add(self, losses: StepLosses, *, adversarial: bool, train_discriminator: bool) -> None:
-        """Keep the losses of a step, unread, and what took part in it."""
-        self._steps.append(torch.stack(losses))
-        self._happened.append((adversarial, adversarial and train_discriminator))
+    def add(self, losses_7: torch.Tensor, kind: StepKind) -> None:
+        """Keep the losses of a step (those of `StepLosses`, stacked), unread, and its kind."""
+        self._steps.append(losses_7)
+        self._kinds.append(kind)
 
     def close(self, *, step: int) -> dict[str, Any]:
         """Return means and moving averages of the window that ends at `step`, and empty it.
@@ -53,10 +53,8 @@ class LossWindow:
         rows = torch.stack(self._steps).tolist()
         first_step = step - len(rows) + 1
         sums: dict[str, list[float]] = {}
-        for offset, (values, (adversarial, trained)) in enumerate(
-            zip(rows, self._happened, strict=True)
-        ):
-            losses = _taken_part(values, adversarial=adversarial, trained=trained)
+        for offset, (values, kind) in enumerate(zip(rows, self._kinds, strict=True)):
+            losses = _taken_part(values, kind)
             for name, value in losses.items():
                 if not math.isfinite(value):
                     raise NonFiniteLossError(f"{name} was {value} at step {first_step + offset}")
@@ -65,7 +63,7 @@ class LossWindow:
                     past = self.averages.get(name, value)
                     self.averages[name] = self.smoothing * past + (1 - self.smoothing) * value
         self._steps.clear()
-        self._happened.clear()
+        self._kinds.clear()
         names = (*StepLosses._fields[:3], *AVERAGED[3:], *StepLosses._fields[5:])
         row: dict[str, Any] = {
             name: math.fsum(sums[name]) / len(sums[name]) if name in sums else None
@@ -75,14 +73,14 @@ class LossWindow:
         return row
 
 
-def _taken_part(values: list[float], *, adversarial: bool, trained: bool) -> dict[str, float]:
+def _taken_part(values: list[float], kind: StepKind) -> dict[str, float]:
     named = dict(zip(StepLosses._fields, values, strict=True))
-    if not trained:
+    if not (kind.adversarial and kind.train_discriminator):
         for name in StepLosses._fields[3:]:
             del named[name]
     else:
         named["discriminator"] = 0.5 * (named["discriminator_real"] + named["discriminator_fake"])
-    if not adversarial:
+    if not kind.adversarial:
         # A sum without its adversarial part is no point of the same curve.
         del named["adversarial"], named["total"]
     return named

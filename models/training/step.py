@@ -12,13 +12,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from models.networks.discriminator import Discriminator
 from models.networks.generator import Generator
-from models.training.device import Compute
+from models.training.device import Compute, use_exact_float32
+from models.training.optimizer import make_adam
 from models.training.settings import TrainingSettings
+
+
+class StepKind(NamedTuple):
+    """What takes part in a step; steps of one kind do the same."""
+
+    #: whether the generator listens to the discriminator (not in pre-training)
+    adversarial: bool
+    #: whether the discriminator learns (not when it is held out)
+    train_discriminator: bool
 
 
 class StepLosses(NamedTuple):
@@ -45,6 +55,7 @@ class AdversarialPair:
     def __init__(self, settings: TrainingSettings, compute: Compute) -> None:
         self.settings = settings
         self.compute = compute
+        use_exact_float32()
         place = {"device": compute.device, "memory_format": compute.memory_format}
         self.generator = Generator.from_settings(settings)
         self.generator.to(**place)  # type: ignore[call-overload]
@@ -54,8 +65,10 @@ class AdversarialPair:
             dropout=settings.dropout,
         )
         self.discriminator.to(**place)  # type: ignore[call-overload]
-        self.generator_optimizer = _adam(self.generator, settings.generator_lr, compute)
-        self.discriminator_optimizer = _adam(self.discriminator, settings.discriminator_lr, compute)
+        self.generator_optimizer = make_adam(self.generator, settings.generator_lr, compute)
+        self.discriminator_optimizer = make_adam(
+            self.discriminator, settings.discriminator_lr, compute
+        )
         self._nan = torch.full((), torch.nan, device=compute.device)
 
     def step(
@@ -128,7 +141,3 @@ def _cross_entropy(logits_N1: Tensor, target: float) -> Tensor:
     return functional.binary_cross_entropy_with_logits(
         logits_N1, torch.full_like(logits_N1, target)
     )
-
-
-def _adam(network: nn.Module, lr: float, compute: Compute) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=lr, fused=compute.device.type != "mps")

@@ -18,6 +18,7 @@ from data_pipeline.cache.build import PhotoCache
 from data_pipeline.durable import make_folder, remove_leftovers, replace_files
 from data_pipeline.errors import InputError
 from data_pipeline.split import Split
+from models.accelerator.memory import photos_fit
 from models.file_names import BEST, CHECKPOINT, ORIGINALS, SAMPLES
 from models.metrics.objective import Objective
 from models.metrics.validation import validate
@@ -31,8 +32,6 @@ from models.training.settings import TrainingSettings
 
 N_SAMPLES = 9
 VALIDATION_BATCH = 32
-#: share of a GPU's free memory that a trial's photos may take; trials may share the GPU
-RESIDENT_SHARE = 0.1
 
 
 class TrialTraining:
@@ -49,6 +48,7 @@ class TrialTraining:
         objective: what makes an epoch the best.
         compute: device, layout and precision.
         max_validation_photos: validate on so many photos at most.
+        gpu_share: the part of its GPU that the trial may fill, beside others.
 
     Raises InputError if the folder holds a damaged checkpoint, or one of other settings.
     """
@@ -64,6 +64,7 @@ class TrialTraining:
         objective: Objective,
         compute: Compute,
         max_validation_photos: int = 128,
+        gpu_share: float = 1.0,
     ) -> None:
         self.folder = folder
         self.settings = settings
@@ -71,13 +72,16 @@ class TrialTraining:
         self.objective = objective
         self.cache = cache
         self.validation_indices = split.validation[:max_validation_photos]
+        resident = photos_fit(
+            settings, compute.device, n_photos=len(split.train), gpu_share=gpu_share
+        )
         batches = TrainingBatches(
             cache,
             split.train,
             batch_size=settings.batch_size,
             seed=settings.seed,
             flip=settings.flip,
-            resident_on=compute.device if _fits(cache, len(split.train), compute) else None,
+            resident_on=compute.device if resident else None,
         )
         self.training = Training(settings, batches, compute)
         self.seconds = 0.0
@@ -180,7 +184,8 @@ class TrialTraining:
     def _validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         indices: npt.NDArray[np.int64] = self.validation_indices
         for start in range(0, len(indices), VALIDATION_BATCH):
-            yield load_batch(self.cache, indices[start : start + VALIDATION_BATCH])
+            part = indices[start : start + VALIDATION_BATCH]
+            yield load_batch(self.cache, part, self.training.compute.device)
 
     def _save(self) -> None:
         save_checkpoint(
@@ -227,14 +232,6 @@ def epochs_to_go_on_from(folder: Path) -> int:
         return 0
     training = load_checkpoint(path)["training"]
     return 0 if training["generator_optimizer"] is None else int(training["epoch"])
-
-
-def _fits(cache: PhotoCache, n_photos: int, compute: Compute) -> bool:
-    """Whether the photos of a trial may live on its GPU, beside the networks of several trials."""
-    if compute.device.type != "cuda":
-        return False
-    free, _ = torch.cuda.mem_get_info(compute.device)
-    return n_photos * 3 * cache.image_size**2 <= RESIDENT_SHARE * free
 
 
 def drop_optimizers(folder: Path) -> None:

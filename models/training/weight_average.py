@@ -19,20 +19,39 @@ RAMP_UP = 0.1
 
 
 class WeightAverage:
-    """Averaged copy of a generator; `network` is what is validated and exported."""
+    """Averaged copy of a generator; `network` is what is validated and exported.
 
-    def __init__(self, generator: Generator, *, half_life_images: int) -> None:
+    With `captures` the share by which it moves lies on the device, for steps that are recorded.
+    """
+
+    def __init__(
+        self, generator: Generator, *, half_life_images: int, captures: bool = False
+    ) -> None:
         self.half_life_images = half_life_images
         self.network = copy.deepcopy(generator).requires_grad_(False)
         self._averages = _float_state(self.network)
         self._sources = _float_state(generator)
+        self._share = 1.0
+        self._share_tensor = self._averages[0].new_ones(()) if captures else None
 
-    @torch.no_grad()
-    def update(self, *, batch_size: int, images_seen: int) -> None:
-        """Move the average towards the generator's present weights (and BatchNorm statistics)."""
+    def schedule(self, *, batch_size: int, images_seen: int) -> None:
+        """Set how far the next updates move, after training on `images_seen` images."""
         half_life = min(float(self.half_life_images), images_seen * RAMP_UP)
         decay = 0.5 ** (batch_size / half_life) if half_life > 0 else 0.0
-        torch._foreach_lerp_(self._averages, self._sources, 1.0 - decay)
+        self._share = 1.0 - decay
+        if self._share_tensor is not None:
+            self._share_tensor.fill_(self._share)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the generator's present weights (and BatchNorm statistics)."""
+        if self._share_tensor is None:
+            torch._foreach_lerp_(self._averages, self._sources, self._share)
+            return
+        # `lerp` with a tensor would take a kernel for each layer.
+        gaps = torch._foreach_sub(self._sources, self._averages)
+        torch._foreach_mul_(gaps, self._share_tensor)
+        torch._foreach_add_(self._averages, gaps)
 
 
 def _float_state(network: Generator) -> list[torch.Tensor]:

@@ -16,6 +16,7 @@ from typing import NoReturn
 from analysis.stored_run.run_folder_error import RunFolderError
 from data_pipeline.errors import InputError
 from search.cli import (
+    doctor_command,
     interrupts,
     photo_commands,
     results_commands,
@@ -71,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     steering_commands.add_parsers(commands)
     results_commands.add_parsers(commands)
     photo_commands.add_parsers(commands)
+    doctor_command.add_parser(commands)
     return parser
 
 

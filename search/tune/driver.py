@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
+from data_pipeline.cache.build import default_cache_dir
+from models.accelerator.packing import remembered_packing
 from models.training.device import gpu_memory
 from search.cli import interrupts
 from search.cli.progress import Progress
@@ -78,7 +80,9 @@ def _run_on_ray(
             gpus=resources.get("GPU", 0.0),
             largest=max(n["Resources"].get("CPU", 0.0) for n in nodes if n["Alive"]),
             trials=ledger.remaining,
-            gpu_memory=gpu_memory() if address is None else None,
+            gpu_memory=gpu_memory() if address is None and config.trials_per_gpu != 1 else None,
+            n_photos=photos.summary["train"],
+            measure=partial(remembered_packing, file=default_cache_dir() / "packing.json"),
         )
         if slots.note:
             progress.say(slots.note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 from PIL import Image
 from ray.tune import Callback
 from ray.tune.experiment import Trial
-from tensorboardX import FileWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.summary import hparams
 
@@ -36,7 +38,8 @@ class TensorBoardCallback(Callback):
     def __init__(self, folder: Path, trials_folder: Path) -> None:
         self._folder = folder
         self._trials_folder = trials_folder
-        self._writers: dict[str, FileWriter] = {}
+        # Not tensorboardX's usual writer: its thread would print a trace when the disk is full.
+        self._writers: dict[str, EventsWriter] = {}
         #: of the open trials, the last epoch and step that were written
         self._reached: dict[str, tuple[int, int]] = {}
 
@@ -56,9 +59,9 @@ class TensorBoardCallback(Callback):
         writer = self._writers[trial_id]
         for window in report.windows:
             losses = {_tag(key): window[key] for key in window if key not in _COUNTERS}
-            writer.add_summary(_scalars(losses), window["step"])
+            writer.write_event(_event(_scalars(losses), int(window["step"] or 0)))
         metrics = {f"metrics/{name}": value for name, value in report.metrics.items()}
-        writer.add_summary(_scalars(metrics), report.step)
+        writer.write_event(_event(_scalars(metrics), report.step))
         writer.flush()
         self._reached[trial_id] = report.epoch, report.step
 
@@ -80,12 +83,12 @@ class TensorBoardCallback(Callback):
         folder.mkdir(parents=True, exist_ok=True)
         # Its own name has whole seconds: a trial that is taken up again at once keeps both files.
         suffix = f".{secrets.token_hex(4)}"
-        writer = self._writers[trial_id] = FileWriter(str(folder), filename_suffix=suffix)
+        writer = self._writers[trial_id] = EventsWriter(str(folder / "events"), suffix)
         experiment, start, _ = hparams(
             settings.to_dict(), {f"metrics/{name}": None for name in METRICS}
         )
-        writer.add_summary(experiment)
-        writer.add_summary(start)
+        writer.write_event(_event(experiment, 0))
+        writer.write_event(_event(start, 0))
 
     def _end(self, trial_id: str) -> None:
         writer = self._writers.pop(trial_id, None)
@@ -95,9 +98,9 @@ class TensorBoardCallback(Callback):
         for name in _PICTURES:
             path = self._trials_folder / trial_id / name
             if path.is_file():
-                writer.add_summary(_picture(path.stem, path.read_bytes()), step)
+                writer.write_event(_event(_picture(path.stem, path.read_bytes()), step))
         *_, end = hparams({}, {})
-        writer.add_summary(end)
+        writer.write_event(_event(end, step))
         writer.close()
 
 
@@ -105,6 +108,10 @@ def _tag(key: str) -> str:
     if key.startswith("probability_"):
         return f"probabilities/{key.removeprefix('probability_')}"
     return f"losses/{key}"
+
+
+def _event(summary: Summary, step: int) -> Event:
+    return Event(wall_time=time.time(), step=step, summary=summary)
 
 
 def _scalars(values: Mapping[str, float | None]) -> Summary:

@@ -5,7 +5,7 @@ The actor is reused for one trial after another.
 
 from __future__ import annotations
 
-import gc
+import os
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 
@@ -24,7 +25,12 @@ from data_pipeline.parallel import usable_cores
 from data_pipeline.split import Split, split_by_content
 from models.file_names import ERROR
 from models.metrics.objective import Guard, Objective
-from models.training.device import resolve_compute
+from models.training.device import (
+    free_device_memory,
+    is_device_lost,
+    is_out_of_memory,
+    resolve_compute,
+)
 from models.training.loss_window import NonFiniteLossError
 from models.training.report import EpochReport
 from models.training.trial import TrialTraining
@@ -68,13 +74,17 @@ class ColorizerTrainable(tune.Trainable):
         return True
 
     def cleanup(self) -> None:
-        """Leave the folder of the trial that has ended."""
+        """Leave the folder of the trial that has ended, and the memory that it took."""
+        self._release_trial()
         if self._directory is not None:
             self._directory.close()
 
     def step(self) -> dict[str, Any]:
         """Return the report of the next epoch; a failure is a message with its reason."""
-        return to_result(self._next_message())
+        message = self._next_message()
+        if isinstance(message, TrialFailed):
+            self._release_trial()  # not before: the error held all that the trial had at hand
+        return to_result(message)
 
     def _next_message(self) -> Message:
         try:
@@ -85,9 +95,6 @@ class ColorizerTrainable(tune.Trainable):
             self._open_directory().deliver()  # first the files, then the word that they are there
         except NonFiniteLossError as error:
             return TrialFailed(f"non-finite loss: {error}")
-        except torch.OutOfMemoryError as error:
-            self._free_device_memory()
-            return TrialFailed(f"out of device memory: {_first_line(error)}")
         except MemoryError:
             return TrialFailed("out of memory")
         except (_PhotosLostError, SearchHaltedError) as error:
@@ -99,8 +106,14 @@ class ColorizerTrainable(tune.Trainable):
             # Not even a folder to work in.
             return TrialFailed(f"{type(error).__name__}: {_first_line(error)}")
         except Exception as error:
+            if is_out_of_memory(error):
+                return TrialFailed(f"out of device memory: {_first_line(error)}")
             if not isinstance(error, InputError):
                 self._keep_traceback()
+            if is_device_lost(error):
+                # Every later trial of this process would fail too; this one is taken up again by
+                # another process, as after any death.
+                os._exit(1)
             return TrialFailed(f"{type(error).__name__}: {_first_line(error)}")
         device = str(self._trial.training.compute)
         return EpochDone(report=report, device=device, note=notes[0] if notes else None)
@@ -146,14 +159,12 @@ class ColorizerTrainable(tune.Trainable):
             objective=Objective(job.objective, tuple(Guard.parse(text) for text in job.guards)),
             compute=resolve_compute(job.device, settings.precision),
             max_validation_photos=job.max_validation_photos,
+            gpu_share=_gpu_share(),
         )
 
-    def _free_device_memory(self) -> None:
-        # Trials that share the GPU must not suffer from what this one had reserved.
+    def _release_trial(self) -> None:
         self._trial = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_device_memory()
 
     def _keep_traceback(self) -> None:
         if self._directory is not None and self._directory.folder.is_dir():
@@ -162,6 +173,12 @@ class ColorizerTrainable(tune.Trainable):
             with suppress(Exception):
                 replace_file(self._directory.folder / ERROR, text.encode())
                 self._directory.deliver()
+
+
+def _gpu_share() -> float:
+    """The part of a GPU that Ray gave this process."""
+    resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
+    return resources.get("GPU", 1.0)
 
 
 @contextmanager

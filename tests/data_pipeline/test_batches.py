@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from data_pipeline.batches import TrainingBatches, load_batch
+from data_pipeline.batches import Decoder, TrainingBatches, load_batch
 from data_pipeline.cache.build import PhotoCache, build_cache
 from data_pipeline.errors import InputError
 
@@ -127,3 +127,12 @@ def test_photos_on_a_device_make_the_same_batches(cache: PhotoCache) -> None:
         for (L, ab), (resident_L, resident_ab) in pairs:
             assert torch.equal(L, resident_L)
             assert torch.equal(ab, resident_ab)
+
+
+def test_every_code_is_decoded_alike_by_computing_and_by_looking_up() -> None:
+    codes = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(2, 3, 1, 1)
+    decoder = Decoder()
+    for computed, found in zip(decoder(codes), decoder.look_up(codes), strict=True):
+        assert found.dtype == torch.float32
+        assert found.shape == computed.shape
+        assert torch.equal(computed, found)

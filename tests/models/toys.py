@@ -54,10 +54,14 @@ class ToyBatches:
         self.steps_per_epoch = steps
         self._fixed = fixed
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def draws(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         for step in range(self.steps_per_epoch):
             key = (self.settings.seed, 0 if self._fixed else 1 + epoch * 1000 + step)
             yield toy_batch(self.settings.batch_size, self.settings.image_size, seed=key)
+
+    def decode(self, *draw: Tensor) -> tuple[Tensor, Tensor]:
+        L_N1HW, ab_N2HW = draw
+        return L_N1HW, ab_N2HW
 
 
 def toy_batch(n_photos: int, side: int, *, seed: Any) -> tuple[Tensor, Tensor]:

@@ -127,3 +127,16 @@ def test_dropout_acts_in_training_alone() -> None:
 def test_discriminator_refuses_sides_not_divisible_by_32(side: int) -> None:
     with pytest.raises(InputError, match=r"image_size must be a positive multiple of 32 pixels"):
         Discriminator(2, image_size=side)
+
+
+def test_the_last_sum_of_the_discriminator_is_float32_also_in_bfloat16() -> None:
+    torch.manual_seed(0)
+    network = Discriminator(2, image_size=32).eval()
+    photos = torch.rand(2, 1, 32, 32), torch.rand(2, 2, 32, 32)
+    seen: list[torch.Tensor] = []
+    network.linear.register_forward_pre_hook(lambda _, inputs: seen.extend(inputs))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = network(*photos)
+    assert logits.dtype == seen[0].dtype == torch.float32
+    expected = torch.nn.functional.linear(seen[0], network.linear.weight, network.linear.bias)
+    assert torch.equal(logits, expected / 2)

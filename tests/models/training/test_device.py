@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 
 from data_pipeline.errors import InputError
-from models.training.device import Compute, available_devices, resolve_compute
+from models.training.device import (
+    Compute,
+    available_devices,
+    gpu_memory,
+    is_device_lost,
+    is_out_of_memory,
+    resolve_compute,
+    use_exact_float32,
+)
 
 
 @pytest.fixture
@@ -128,3 +138,94 @@ def test_autocast_computes_convolutions_in_bfloat16() -> None:
     with compute.autocast():
         assert layer(torch.ones(1, 1, 8, 8)).dtype == torch.bfloat16
     assert layer(torch.ones(1, 1, 8, 8)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.05 GB, max allowed: 9.07 GB)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_memory_that_was_short_is_known_whatever_reports_it(error: Exception) -> None:
+    assert is_out_of_memory(error)
+    assert not is_device_lost(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
+        torch.AcceleratorError("CUDA error: device-side assert triggered"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(...)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    ],
+)
+def test_errors_after_which_a_process_cannot_go_on(error: Exception) -> None:
+    assert is_device_lost(error)
+    assert not is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes do not fit"), InputError("CUDA error: no"), OSError(28, "full")]
+)
+def test_other_errors_are_neither(error: Exception) -> None:
+    assert not is_device_lost(error)
+    assert not is_out_of_memory(error)
+
+
+def test_float32_is_not_tf32() -> None:
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    use_exact_float32()
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_memory_of_a_gpu_is_what_is_free_of_it(
+    machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gpu_memory() is None
+    machine(cuda=(9, 0))
+    monkeypatch.setattr("models.training.device._PRINT_FREE_BYTES", "print('noise'); print(7)")
+    assert gpu_memory() == 7
+
+
+def test_a_gpu_that_cannot_be_asked_counts_as_free(
+    machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(cuda=(9, 0))
+    monkeypatch.setattr("models.training.device._PRINT_FREE_BYTES", "raise SystemExit(1)")
+    sizes = [SimpleNamespace(total_memory=size) for size in (9, 5)]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", sizes.__getitem__)
+    assert gpu_memory() == 5
+
+
+@pytest.mark.parametrize("device", ["mps", "cpu"])
+def test_only_cuda_copies_in_the_background(device: str) -> None:
+    compute = Compute(
+        device=torch.device(device), dtype=torch.float32, memory_format=torch.contiguous_format
+    )
+    batch = Mock(device=torch.device("cpu"))
+    assert compute.move(batch) is batch.to.return_value
+    batch.to.assert_called_once_with(compute.device)
+    batch.pin_memory.assert_not_called()
+
+
+def test_cuda_copies_in_the_background_from_pinned_memory_alone() -> None:
+    compute = Compute(
+        device=torch.device("cuda"), dtype=torch.float32, memory_format=torch.channels_last
+    )
+    batch = Mock(device=torch.device("cpu"))
+    compute.move(batch)
+    batch.to.assert_not_called()
+    batch.pin_memory.return_value.to.assert_called_once_with(compute.device, non_blocking=True)
+    resident = Mock(device=torch.device("cuda", 0))
+    compute.move(resident)
+    resident.pin_memory.assert_not_called()

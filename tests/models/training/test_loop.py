@@ -191,7 +191,7 @@ def test_a_fixed_batch_is_learnt_by_heart() -> None:
     )
     batches = ToyBatches(settings, steps=60, fixed=True)
     *_, last = run(Training(settings, batches, cpu()), 1)
-    ((_, ab_N2HW),) = itertools.islice(batches.epoch(0), 1)
+    ((_, ab_N2HW),) = itertools.islice(batches.draws(0), 1)
     all_grey = ab_N2HW.abs().mean().item()
     assert last["reconstruction"] < 0.1 * all_grey
 
@@ -203,8 +203,8 @@ class SpoiltBatches(ToyBatches):
         super().__init__(settings, steps=6)
         self._at_step, self._value = at_step, value
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for step, (L_N1HW, ab_N2HW) in enumerate(super().epoch(epoch), start=1):
+    def draws(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for step, (L_N1HW, ab_N2HW) in enumerate(super().draws(epoch), start=1):
             if step == self._at_step:
                 ab_N2HW[0, 0, 0, 0] = self._value
             yield L_N1HW, ab_N2HW

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.training.loss_window import LossWindow, NonFiniteLossError
-from models.training.step import StepLosses
+from models.training.step import StepKind, StepLosses
 
 NAN = math.nan
 #: a step: its seven losses, whether the generator listens, whether the discriminator learns
@@ -42,9 +42,8 @@ def test_means_and_moving_averages_equal_a_plain_loop(
     gathered: dict[str, list[float]] = {}
     for number, (values, adversarial, trained) in enumerate(steps, start=1):
         window.add(
-            losses(values, adversarial=adversarial, trained=trained),
-            adversarial=adversarial,
-            train_discriminator=trained,
+            torch.stack(losses(values, adversarial=adversarial, trained=trained)),
+            StepKind(adversarial, trained),
         )
         happened = {"reconstruction": values[0]}
         if adversarial:
@@ -87,9 +86,9 @@ def expected_row(
 
 def test_a_moving_average_outlives_windows_in_which_nothing_happened() -> None:
     window = LossWindow(smoothing=0.98)
-    window.add(plain_losses(1.0), adversarial=True, train_discriminator=True)
+    window.add(torch.stack(plain_losses(1.0)), StepKind(True, True))
     first = window.close(step=1)
-    window.add(plain_losses(2.0), adversarial=True, train_discriminator=False)
+    window.add(torch.stack(plain_losses(2.0)), StepKind(True, False))
     second = window.close(step=2)
     assert first["discriminator"] == first["discriminator_ema"] == 1.0
     assert second["discriminator"] is None
@@ -104,7 +103,7 @@ def test_a_non_finite_loss_is_named_with_its_step(name: str, bad: float) -> None
     window = LossWindow(smoothing=0.98)
     for step in range(7):
         spoilt: dict[str, Any] = {name: torch.tensor(bad)} if step == 4 else {}
-        window.add(plain_losses(0.5)._replace(**spoilt), adversarial=True, train_discriminator=True)
+        window.add(torch.stack(plain_losses(0.5)._replace(**spoilt)), StepKind(True, True))
     with pytest.raises(NonFiniteLossError, match=rf"^{name} was {bad} at step 105$"):
         window.close(step=107)
 
@@ -112,7 +111,7 @@ def test_a_non_finite_loss_is_named_with_its_step(name: str, bad: float) -> None
 def test_what_did_not_happen_is_no_failure() -> None:
     window = LossWindow(smoothing=0.98)
     nothing = StepLosses(torch.tensor(1.0), *[torch.tensor(NAN)] * 6)
-    window.add(nothing, adversarial=False, train_discriminator=True)
+    window.add(torch.stack(nothing), StepKind(False, True))
     row = window.close(step=1)
     assert {name for name, value in row.items() if value is not None} == {
         "reconstruction",

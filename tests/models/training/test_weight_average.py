@@ -21,7 +21,8 @@ def test_average_equals_a_plain_loop_also_for_batch_statistics() -> None:
     plain = {name: value.clone() for name, value in generator.state_dict().items()}
     for step in range(1, 60):
         train_a_little(generator)
-        average.update(batch_size=10, images_seen=10 * step)
+        average.schedule(batch_size=10, images_seen=10 * step)
+        average.update()
         # The half-life grows to a tenth of the images seen, up to 50 images (at step 50).
         decay = 0.5 ** (10 / min(50.0, 0.1 * 10 * step))
         for name, value in generator.state_dict().items():
@@ -40,7 +41,8 @@ def test_first_weights_fade_quickly() -> None:
     generator = Generator(3)
     average = WeightAverage(generator, half_life_images=10**9)
     train_a_little(generator)
-    average.update(batch_size=16, images_seen=16)
+    average.schedule(batch_size=16, images_seen=16)
+    average.update()
     # One step against a half-life of 1.6 images: 2^-10 of the initial weights is left.
     state = average.network.state_dict()
     for name, value in generator.state_dict().items():
@@ -63,7 +65,8 @@ def test_averaging_goes_on_after_weights_were_loaded() -> None:
     average = WeightAverage(generator, half_life_images=100)
     average.network.load_state_dict(saved.state_dict())
     train_a_little(generator)
-    average.update(batch_size=10, images_seen=1000)
+    average.schedule(batch_size=10, images_seen=1000)
+    average.update()
     decay = 0.5 ** (10 / 100)
     for name, value in average.network.named_parameters():
         old, new = saved.state_dict()[name], generator.state_dict()[name]

@@ -9,6 +9,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -222,6 +224,67 @@ def test_a_trial_that_breaks_down_fails_with_its_reason_and_leaves_the_actor_fre
     assert "\n" not in result["failed"]
     assert trainable.reset_config(_start(tmp_path))
     assert trainable._trial is None
+
+
+def _trial_that_runs_out_of_memory(held: list[weakref.ref[Any]]) -> Any:
+    """A trial that fails as a step does: with activations in the frames of its error."""
+
+    class Trial:
+        last_report = None
+
+        def run_epoch(self, **_: Any) -> None:
+            activations = torch.ones(1000)
+            held.extend((weakref.ref(self), weakref.ref(activations)))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    return Trial()
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_the_memory_of_a_trial_that_has_ended_is_handed_back(
+    fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref[Any]] = []
+    alive_when_freed: list[bool] = []
+    monkeypatch.setattr(
+        "search.tune.trainable.free_device_memory",
+        lambda: alive_when_freed.append(any(reference() is not None for reference in held)),
+    )
+    trainable = _trainable(_start(tmp_path))
+    trainable._trial = _trial_that_runs_out_of_memory(held)
+    if fails:
+        assert trainable.step()["failed"].startswith("out of device memory")
+    else:
+        held.append(weakref.ref(trainable._trial))
+        trainable.reset_config(_start(tmp_path))
+    assert alive_when_freed == [False]
+
+
+LOST_DEVICE = """
+import torch
+from search.tune.trainable import ColorizerTrainable
+
+def breaks_down(self):
+    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+ColorizerTrainable._open_trial = breaks_down
+trainable = ColorizerTrainable.__new__(ColorizerTrainable)
+trainable.setup({})
+print(trainable.step())
+"""
+
+
+def test_a_process_whose_device_is_lost_dies_and_reports_nothing() -> None:
+    # Its trial is then taken up by another process: test_surviving.py.
+    done = subprocess.run(
+        [sys.executable, "-c", LOST_DEVICE],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""A training on photos of noise: what a check or a measurement runs where no photos are at hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from data_pipeline.batches import TrainingBatches
+from models.training.device import Compute
+from models.training.loop import Training
+from models.training.settings import TrainingSettings
+
+
+def training_on_noise(settings: TrainingSettings, compute: Compute, *, steps: int) -> Training:
+    """A training of `settings` with `steps` steps an epoch; its photos lie on its device."""
+    n_photos, side = steps * settings.batch_size, settings.image_size
+    codes = np.random.default_rng(settings.seed).integers(
+        0, 256, (n_photos, 3, side, side), np.uint8
+    )
+    cache: Any = SimpleNamespace(pixels=codes, image_size=side)
+    batches = TrainingBatches(
+        cache,
+        np.arange(n_photos),
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        flip=settings.flip,
+        resident_on=compute.device,
+    )
+    return Training(settings, batches, compute)
