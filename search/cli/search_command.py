@@ -142,7 +142,7 @@ def _describe(arguments: argparse.Namespace, progress: Progress) -> int:
     with progress.photos() as on_photo:
         photos = prepare_photos(config, progress=on_photo)
     progress.wait_for("training some steps")
-    from search.cli.describe_search import describe_search
+    from search.describe_search import describe_search
 
     description = describe_search(config, photos)
     progress.stop_waiting()
