@@ -2,11 +2,11 @@
 
     import chromatune
 
-    run = chromatune.open_run("runs/first")  # a stored run: `run.trials` is a pandas table
-    bundle = chromatune.load("exported")  # what `chromatune export` wrote
-    rgb = chromatune.colorize(
-        photo, bundle.generator, image_size=bundle.image_size, fit=bundle.fit
-    )
+    run = chromatune.Search(images="photos", trials=40).run()  # as `chromatune search`
+    run = chromatune.open_run("runs/first")  # a stored run: tables, figures, pictures
+    chromatune.export(run.path, "exported")  # the winner, as `chromatune export`
+    bundle = chromatune.load("exported")
+    image = chromatune.colorize(PIL.Image.open("photo.jpg"), bundle)
 
 `open_run` needs neither Torch nor Ray. What these names return is documented where it is defined;
 everything below `analysis`, `data_pipeline`, `models` and `search` may change with any version.
@@ -19,22 +19,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.stored_run.run import Run, open_run
+    from analysis.results import RunResults, open_run
     from models.bundle.store import Bundle
     from models.bundle.store import load_bundle as load
-    from models.colorize.pipeline import colorize
+    from models.coloring import colorize_image as colorize
+    from search.api import Search
+    from search.finetune.export import export_trial as export
 
     __version__: str
 
-__all__ = ["Bundle", "Run", "__version__", "colorize", "load", "open_run"]
+__all__ = [
+    "Bundle",
+    "RunResults",
+    "Search",
+    "__version__",
+    "colorize",
+    "export",
+    "load",
+    "open_run",
+]
 
 #: name -> module and name there
 _DEFINED_IN = {
     "Bundle": ("models.bundle.store", "Bundle"),
-    "Run": ("analysis.stored_run.run", "Run"),
-    "colorize": ("models.colorize.pipeline", "colorize"),
+    "RunResults": ("analysis.results", "RunResults"),
+    "Search": ("search.api", "Search"),
+    "colorize": ("models.coloring", "colorize_image"),
+    "export": ("search.finetune.export", "export_trial"),
     "load": ("models.bundle.store", "load_bundle"),
-    "open_run": ("analysis.stored_run.run", "open_run"),
+    "open_run": ("analysis.results", "open_run"),
 }
 
 

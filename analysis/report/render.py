@@ -14,28 +14,9 @@ from plotly.offline import get_plotlyjs
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Weights
 from analysis.leaderboard.winners import winners
-from analysis.optuna_view.in_memory_study import searched_parameters, study_of
-from analysis.report.figures.contour import contour_figure, contour_infos
-from analysis.report.figures.losses import loss_infos, loss_overlay
-from analysis.report.figures.overlay import overlay_figure
-from analysis.report.figures.parallel_coordinates import (
-    AXIS_WIDTH_PIXELS,
-    parallel_figure,
-    parallel_info,
-)
-from analysis.report.figures.pareto import pareto_figure, pareto_info
-from analysis.report.figures.ratio_drift import ratio_drift_figure, ratio_drift_info
-from analysis.report.figures.search_history import (
-    MIN_TRIALS_FOR_IMPORTANCE,
-    SLICE_WIDTH_PIXELS,
-    history_figure,
-    importance_figure,
-    importance_of,
-    slice_figure,
-)
-from analysis.report.figures.style import label_of
-from analysis.report.figures.timeline import timeline_figure, timeline_info
-from analysis.report.figures.validation_curves import validation_curves, validation_overlay
+from analysis.report.drawing import FIGURES, ReportFigures
+from analysis.report.figures.parallel_coordinates import AXIS_WIDTH_PIXELS
+from analysis.report.figures.search_history import MIN_TRIALS_FOR_IMPORTANCE, SLICE_WIDTH_PIXELS
 from analysis.report.pictures import pictures_of
 from analysis.report.tables import (
     headline,
@@ -45,7 +26,6 @@ from analysis.report.tables import (
     unfinished_groups,
     winner_facts,
 )
-from analysis.statistics.balance import balance_of
 from analysis.stored_run.columns import ENDED
 from analysis.stored_run.run import Run
 from data_pipeline.durable import replace_file
@@ -79,33 +59,9 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
     chosen = winners(board, run.objective)
     labels = chosen.labels
     ranked = board["trial_id"].tolist()
-    balance = balance_of(run.trials)
-    parameters = searched_parameters(run)
-    study = study_of(run, ENDED)
-    infos = loss_infos(run, ranked)
-    validations = validation_curves(run, ranked)
-    slices = slice_figure(study, objective=run.objective, parameters=parameters)
-    figures = {
-        "ratio-drift": ratio_drift_figure(ratio_drift_info(run, balance), labels),
-        "overlay": overlay_figure(
-            loss_overlay(run, infos, labels), y_title="adversarial loss (moving average)"
-        ),
-        "validation": overlay_figure(
-            validation_overlay(run, validations, labels), y_title=run.objective
-        ),
-        "timeline": timeline_figure(timeline_info(run), labels),
-        "history": history_figure(run, study_of(run), labels),
-        "importance": importance_figure(importance_of(run, study), objective=run.objective),
-        "parallel": parallel_figure(parallel_info(run, parameters)),
-        "slice": slices,
-        "pareto": pareto_figure(pareto_info(run), labels),
-    }
-    contours = {
-        f"{label_of(info.x_name)} × {label_of(info.y_name)}": contour_figure(
-            info, objective=run.objective
-        )
-        for info in contour_infos(run, parameters)
-    }
+    drawing = ReportFigures(run, board, chosen)
+    figures = {name: drawing.draw(name) for name in FIGURES}
+    contours = drawing.contours()
     ended = set(run.trials.loc[run.trials["state"].isin(ENDED), "trial_id"])
     shown = [trial_id for trial_id in dict.fromkeys((*labels, *ranked)) if trial_id in ended]
     environment = Environment(
@@ -116,9 +72,9 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         headline=headline(run),
         chosen=chosen,
         winners=winner_facts(run, board, chosen),
-        balance=balance,
+        balance=drawing.balance,
         target_ratio=target_ratio,
-        predictors=predictor_rows(balance),
+        predictors=predictor_rows(drawing.balance),
         columns=leaderboard_columns(board, run.objective),
         n_rows=len(board),
         unfinished=unfinished_groups(board),
@@ -128,8 +84,8 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         has_contours=bool(contours),
         min_importance=MIN_TRIALS_FOR_IMPORTANCE,
         widths={
-            "slice": SLICE_WIDTH_PIXELS * len(parameters),
-            "parallel": AXIS_WIDTH_PIXELS * (len(parameters) + 3),
+            "slice": SLICE_WIDTH_PIXELS * len(drawing.parameters),
+            "parallel": AXIS_WIDTH_PIXELS * (len(drawing.parameters) + 3),
         },
         settings={
             name: json.dumps(content, indent=2, ensure_ascii=False)
@@ -143,7 +99,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
             **{name: _script_json(_plotly(figure)) for name, figure in figures.items() if figure},
             "contour": _script_json({name: _plotly(f) for name, f in contours.items()}),
         },
-        losses_json=_script_json(loss_records(board, infos, validations)),
+        losses_json=_script_json(loss_records(board, drawing.losses, drawing.validations)),
         plotly_js=Markup(get_plotlyjs()),
         style=_page_file("report.css"),
         script=_page_file("report.js"),

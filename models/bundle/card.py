@@ -50,6 +50,7 @@ def model_card(config: Mapping[str, Any], *, has_samples: bool) -> str:
             _LIMITS,
             "",
             *_how_to_use(config),
+            *_licence(config),
             *_section("Versions", _rows(config.get("versions")), ("", "")),
         ]
     )
@@ -57,6 +58,7 @@ def model_card(config: Mapping[str, Any], *, has_samples: bool) -> str:
 
 def _front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
     front: dict[str, Any] = {
+        **({"license": str(config["licence"])} if config.get("licence") else {}),
         "library_name": "chromatune",
         "pipeline_tag": "image-to-image",
         "tags": ["image-colorization", "colorization", "cielab", "unet", "gan", "onnx"],
@@ -181,6 +183,11 @@ def _how_to_use(config: Mapping[str, Any]) -> list[str]:
         "```",
         "",
     ]
+
+
+def _licence(config: Mapping[str, Any]) -> list[str]:
+    licence = config.get("licence")
+    return ["## Licence", "", f"`{_cell(licence)}`", ""] if licence else []
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,19 +18,26 @@ _deferred = False
 
 
 @contextmanager
-def installed() -> Iterator[None]:
-    """Take both signals for the time of the block; on another thread than the main one, none."""
+def installed(
+    numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+) -> Iterator[None]:
+    """Take the signals for the time of the block; on another thread than the main one, none."""
     global _requested
     _requested = False
     before = {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             before[number] = signal.signal(number, _interrupt)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def requested() -> bool:
+    """Whether the command was asked to end."""
+    return _requested
 
 
 def check() -> None:

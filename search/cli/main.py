@@ -21,6 +21,7 @@ from search.cli import (
     photo_commands,
     results_commands,
     search_command,
+    steering_commands,
     train_command,
 )
 from search.run.directory import program_version
@@ -35,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     parser = build_parser()
     try:
-        arguments = parser.parse_args(argv)
+        words = sys.argv[1:] if argv is None else list(argv)
+        arguments = parser.parse_args(words)
+        arguments.words = words  # what run.json keeps; `sys.argv` may be another program's
         code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
@@ -66,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     search_command.add_parser(commands)
     train_command.add_parser(commands)
+    steering_commands.add_parsers(commands)
     results_commands.add_parsers(commands)
     photo_commands.add_parsers(commands)
     doctor_command.add_parser(commands)

@@ -1,4 +1,4 @@
-"""`chromatune export`, `colorize`, `demo` and `data`: from a run to colour photographs."""
+"""`chromatune export`, `push`, `colorize`, `demo` and `data`: from a run to colour photographs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,19 @@ def add_parsers(commands: Any) -> None:
         metavar="NAME",
         help="the photos' name for the model card (default for a folder: a private folder)",
     )
+    export.add_argument(
+        "--licence",
+        metavar="ID",
+        help="for the model card, an identifier of the Hub such as mit (default: none is named)",
+    )
     export.add_argument("--force", action="store_true", help="replace an existing bundle")
+
+    push = commands.add_parser("push", help="publish a bundle on the Hugging Face Hub")
+    push.set_defaults(run=_push)
+    push.add_argument("bundle", type=Path, metavar="BUNDLE")
+    push.add_argument("repository", metavar="OWNER/NAME")
+    push.add_argument("--private", action="store_true", help="a new model is seen by its owner")
+    push.add_argument("--dry-run", action="store_true", help="say what would be pushed, and where")
 
     colorize = commands.add_parser("colorize", help="colorize photos with a bundle")
     colorize.set_defaults(run=_colorize)
@@ -81,6 +93,7 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.out,
         trial=arguments.trial,
         data_name=arguments.data_name,
+        licence=arguments.licence,
         force=arguments.force,
     )
     guards = exported.broken_guards
@@ -89,6 +102,21 @@ def _export(arguments: argparse.Namespace) -> int:
         f"wrote the generator of trial {exported.trial_id} to {arguments.out}{failing}",
         file=sys.stderr,
     )
+    return 0
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    from models.bundle.publish import prepare_publication, push
+
+    publication = prepare_publication(arguments.bundle, arguments.repository)
+    if arguments.dry_run:
+        for name, size in publication.files.items():
+            print(f"{name}  {size / 1e3:.0f} kB")
+        licence = publication.licence or "none is named; export it with --licence"
+        print(f"would go to the Hub's model {publication.repository}; licence: {licence}")
+        return 0
+    address = push(publication, private=arguments.private)
+    print(f"pushed to {address}", file=sys.stderr)
     return 0
 
 

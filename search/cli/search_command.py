@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
 import shlex
 import sys
-from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import InputError
 from models.metrics.broken_guards import describe_broken_guards
-from search.cli.storage_flag import BARE, tell_apart, without_secrets
+from search.cli.storage_flag import tell_apart, without_secrets
 from search.cli.time_left import rough
-from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig, load_yaml
-from search.ready_searches import find_config, ready_searches
+from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig
+from search.ready_searches import ready_searches
 from search.run.directory import RunFolder, read_rows
-from search.run.remote_storage import RemoteStorage, open_remote_storage
-from search.run.sync import RunSync
-from search.study.storage import check_free
+from search.session import SearchSession, new_config, resume_command
 
 if TYPE_CHECKING:
     from search.cli.progress import Progress
     from search.run.ledger import Ledger
-    from search.run.photos import SearchPhotos
 
 #: flags that set the configuration key of the same name
 _CONFIG_FLAGS = (
@@ -45,16 +40,6 @@ _CONFIG_FLAGS = (
     "repeats",
     "storage",
     "results",
-)
-#: what a resumed search may change: none of it alters the result of a trial
-_RESUME_FLAGS = (
-    "trials",
-    "concurrency",
-    "device",
-    "trials_per_gpu",
-    "time_budget_sec",
-    "finalists",
-    "repeats",
 )
 
 
@@ -140,37 +125,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     with Progress() as progress:
         progress.wait_for("starting")
-        return _run(arguments, progress)
-
-
-def _run(arguments: argparse.Namespace, progress: Progress) -> int:
-    tell_apart(arguments)
-    if arguments.describe:
-        return _describe(arguments, progress)
-    if arguments.resume:
-        run_folder, config = _resumed(arguments)
-    else:
-        config = _new_config(arguments)
-        run_folder = RunFolder(arguments.runs_dir / config.name)
-        run_folder.check_absent()
-        if config.storage is not None:
-            check_free(config.storage, config.name)
-    place = None
-    if config.results is not None:
-        place = open_remote_storage(config.results, config.name, new=not arguments.resume)
-    if arguments.address is None:
-        _check_device(config)
-        session: AbstractContextManager[None] = nullcontext()
-    else:
-        # Before anything is written; it is the cluster that needs the device, not this machine.
-        from search.tune.ray_session import ray_session
-
-        session = ray_session(arguments.address, config.device)
-    if not arguments.resume and config.images == SYNTHETIC_SOURCE and arguments.images is None:
-        progress.say(f"no --images given: using {SYNTHETIC_SOURCE.partition(':')[2]} built-in "
-                     "synthetic landscapes")  # fmt: skip
-    with session:
-        return _search(run_folder, config, arguments, place, progress)
+        tell_apart(arguments)
+        if arguments.describe:
+            return _describe(arguments, progress)
+        return _search(arguments, progress)
 
 
 def _describe(arguments: argparse.Namespace, progress: Progress) -> int:
@@ -185,7 +143,7 @@ def _describe(arguments: argparse.Namespace, progress: Progress) -> int:
     with progress.photos() as on_photo:
         photos = prepare_photos(config, progress=on_photo)
     progress.wait_for("training some steps")
-    from search.cli.describe_search import describe_search
+    from search.describe_search import describe_search
 
     description = describe_search(config, photos)
     progress.stop_waiting()
@@ -193,67 +151,26 @@ def _describe(arguments: argparse.Namespace, progress: Progress) -> int:
     return 0
 
 
-def _search(
-    run_folder: RunFolder,
-    config: SearchConfig,
-    arguments: argparse.Namespace,
-    place: RemoteStorage | None,
-    progress: Progress,
-) -> int:
-    from search.run.photos import prepare_photos, reopen_photos
+def _search(arguments: argparse.Namespace, progress: Progress) -> int:
+    session = _resumed(arguments) if arguments.resume else _new(arguments)
+    opening = None
+    if not arguments.resume and session.config.images == SYNTHETIC_SOURCE and not arguments.images:
+        count = SYNTHETIC_SOURCE.partition(":")[2]
+        opening = f"no --images given: using {count} built-in synthetic landscapes"
+    from search.run.storage_errors import SearchHaltedError
 
-    with progress.photos() as on_photo:
-        if arguments.resume:
-            photos = reopen_photos(run_folder, config, progress=on_photo)
-        else:
-            photos = prepare_photos(config, progress=on_photo)
-    _say_photos(photos.summary, progress)
-    if not arguments.resume:
-        command = ["chromatune", *without_secrets(sys.argv[1:])]
-        run_folder.create(config.to_dict(), command=command, data=photos.summary)
-    run_folder.lock()
-    progress.wait_for("starting Ray")
+    go_on = resume_command(session.folder.path, arguments.address)
     try:
-        with RunSync(run_folder.path, place, progress.say) if place else nullcontext():
-            return _run_trials(run_folder, config, arguments, photos, progress)
-    finally:
-        run_folder.close()
-
-
-def _run_trials(
-    run_folder: RunFolder,
-    config: SearchConfig,
-    arguments: argparse.Namespace,
-    photos: SearchPhotos,
-    progress: Progress,
-) -> int:
-    from search.run.ledger import Ledger
-    from search.run.storage_errors import SearchHaltedError, describe, halts
-    from search.study.creation import open_study
-    from search.tune.driver import resume_command, run_search
-
-    go_on = resume_command(run_folder.path, arguments.address)
-    try:
-        run_folder.configure(config.to_dict(), photos.summary)
-        run_folder.set_status("running")
-        ledger = Ledger(run_folder, open_study(run_folder, config), config)
-        run_search(run_folder, config, ledger, photos, address=arguments.address, progress=progress)
-        run_folder.set_status("finished")
+        ledger = session.run(progress, opening=opening)
     except KeyboardInterrupt:
-        run_folder.note_status("interrupted")
+        if not session.resumable:
+            raise
         progress.say(f"interrupted; go on with: {go_on}")
         return 130
-    except (SearchHaltedError, OSError) as error:
-        run_folder.note_status("interrupted")
-        if isinstance(error, OSError) and not halts(error, run_folder.path):
-            raise
-        reason = describe(error) if isinstance(error, OSError) else error
-        progress.say(f"chromatune: the search halted: {reason}; then go on with: {go_on}")
+    except SearchHaltedError as error:
+        progress.say(f"chromatune: the search halted: {error}; then go on with: {go_on}")
         return 1
-    except BaseException:
-        run_folder.note_status("failed")
-        raise
-    _say_end(run_folder, ledger, progress)
+    _say_end(session.folder, ledger, progress)
     return 0
 
 
@@ -279,62 +196,41 @@ def _say_end(run_folder: RunFolder, ledger: Ledger, progress: Progress) -> None:
     progress.say(f"see it with: chromatune leaderboard {shlex.quote(str(run_folder.path))}")
 
 
-def _say_photos(summary: dict[str, Any], progress: Progress) -> None:
-    from search.run.photos import describe_photos
-
-    progress.say(describe_photos(summary))
-
-
 def _new_config(arguments: argparse.Namespace) -> SearchConfig:
-    values: dict[str, Any] = load_yaml(find_config(arguments.config)) if arguments.config else {}
-    values.setdefault("name", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
-    if arguments.name is not None:
-        values["name"] = arguments.name
     if isinstance(arguments.trials, _More):
         raise InputError(
             f"--trials +{arguments.trials} must come with --resume, as it adds to a search that is "
             f"there; add --resume, or use --trials {arguments.trials}"
         )
-    for flag in _CONFIG_FLAGS:
-        if (value := getattr(arguments, flag)) is not None:
-            values[flag] = value
-            space = values.get("space")
-            if isinstance(space, dict) and flag in space:
-                # The flag is nearer to the person than the file.
-                values["space"] = {key: item for key, item in space.items() if key != flag}
-    return SearchConfig.from_dict(values)
+    return new_config(arguments.config, _given(arguments, ("name", *_CONFIG_FLAGS)))
 
 
-def _resumed(arguments: argparse.Namespace) -> tuple[RunFolder, SearchConfig]:
+def _given(arguments: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
+    values = {flag: getattr(arguments, flag) for flag in flags}
+    return {flag: value for flag, value in values.items() if value is not None}
+
+
+def _new(arguments: argparse.Namespace) -> SearchSession:
+    return SearchSession.begin(
+        _new_config(arguments),
+        runs_dir=arguments.runs_dir,
+        command=["chromatune", *without_secrets(arguments.words)],
+        address=arguments.address,
+    )
+
+
+def _resumed(arguments: argparse.Namespace) -> SearchSession:
     if arguments.name is None:
         raise InputError("--resume must come with --name NAME, but got no name")
-    run_folder = RunFolder(arguments.runs_dir / arguments.name)
-    run_folder.check_present()
-    config = SearchConfig.from_dict(run_folder.read_config())
-    if isinstance(arguments.trials, _More):
-        arguments.trials = config.trials + arguments.trials
-    for flag in _CONFIG_FLAGS:
-        value = getattr(arguments, flag)
-        if value is None or value == getattr(config, flag):
-            continue
-        bare = BARE.get(flag, lambda text: text)
-        if flag not in _RESUME_FLAGS and (flag not in BARE or bare(value) != getattr(config, flag)):
-            shown = bare(value)
-            raise InputError(
-                f"a resumed search keeps its {flag} ({getattr(config, flag)}), but got {shown}; "
-                "leave the flag out or start a new run"
-            )
-        config = dataclasses.replace(config, **{flag: value})
+    folder = arguments.runs_dir / arguments.name
     if arguments.config:
         raise InputError("a resumed search keeps its configuration, but got --config; leave it out")
-    return run_folder, config
-
-
-def _check_device(config: SearchConfig) -> None:
-    if config.device in ("cuda", "mps"):
-        from models.training.device import resolve_compute
-
-        resolve_compute(config.device)
+    changes = _given(arguments, _CONFIG_FLAGS)
+    if isinstance(arguments.trials, _More):
+        RunFolder(folder).check_present()
+        config = SearchConfig.from_dict(RunFolder(folder).read_config())
+        changes["trials"] = config.trials + arguments.trials
+    return SearchSession.resume(folder, changes, address=arguments.address)
 
 
 class _More(int):

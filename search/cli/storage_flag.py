@@ -10,9 +10,6 @@ from data_pipeline.errors import InputError
 from search.run.remote_storage import is_remote_storage
 from search.study.storage import without_password
 
-#: configuration keys whose value may hold a secret, and how it is shown and stored
-BARE = {"storage": without_password, "results": without_credentials}
-
 
 def tell_apart(arguments: argparse.Namespace) -> None:
     """Set `storage` (a database or None) and `results` (a place or None) from --storage."""

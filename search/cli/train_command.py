@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,7 +120,7 @@ def _begin(
     _say_photos(photos, progress)
     for line in plan.lines():
         progress.say(line)
-    folder.create(plan, photos, command=["chromatune", *sys.argv[1:]], force=arguments.force)
+    folder.create(plan, photos, command=["chromatune", *arguments.words], force=arguments.force)
     return folder, plan.config, photos
 
 

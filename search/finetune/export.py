@@ -15,6 +15,7 @@ from data_pipeline.cache.build import open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.sources.by_name import is_folder
 from data_pipeline.split import split_by_content
+from models.bundle.publish import check_licence
 from models.bundle.store import check_target, write_bundle
 from models.file_names import BEST, SAMPLES
 from models.metrics.broken_guards import describe_broken_guards
@@ -44,10 +45,11 @@ class Exported:
 
 def export_trial(
     folder: Path | str,
-    out: Path,
+    out: Path | str,
     *,
     trial: str | None = None,
     data_name: str | None = None,
+    licence: str | None = None,
     force: bool = False,
 ) -> Exported:
     """Write the generator of a trial's best epoch as a bundle.
@@ -58,12 +60,16 @@ def export_trial(
         trial: the trial's id; None takes rank 1 of the leaderboard.
         data_name: the photos' name, which the bundle and its card publish; None is that of a
             public source and "a private folder" for a folder, whose path is nobody's business.
+        licence: of the bundle, an identifier of the Hub such as "mit"; None names none.
         force: replace an existing bundle.
 
     Raises InputError when the trial does not exist, has failed or has not ended.
     """
+    out = Path(out)
     run = open_run(folder)
     check_target(out, force=force)
+    if licence is not None:
+        check_licence(licence)
     data = _data(run, data_name)
     row = best_trial(run, command="export") if trial is None else named_trial(run, trial)
     if row["state"] in ("failed", "running"):
@@ -91,6 +97,7 @@ def export_trial(
             "broken_guards": broken,
             "grey_metrics": _grey_metrics(run, settings.image_size),
             "data": data,
+            **({} if licence is None else {"licence": licence}),
             "versions": {
                 "chromatune": program_version(),
                 "torch": torch.__version__,

@@ -173,7 +173,8 @@ class RunFolder:
 
     def set_status(self, status: Status) -> None:
         """Rewrite run.json with a new status."""
-        self._write_run({**read_json(self.path / "run.json"), "status": status})
+        began = {"session_started_at": utc_now()} if status == "running" else {}
+        self._write_run({**read_json(self.path / "run.json"), "status": status, **began})
 
     def note_status(self, status: Status) -> None:
         """Set the status if the folder can be written: the last words of a search that ends."""

@@ -8,6 +8,7 @@ the losses that led to it. The ledger knows nothing of Ray.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -36,6 +37,7 @@ from search.run.trial_rows import (
     started_row,
     training_settings,
 )
+from search.steering.wishes import AS_ASKED, Wishes
 from search.study.asking import ask_trial, enqueue_point, enqueue_repeat, trial_id_of
 from search.study.creation import distributions, halving_for
 from search.study.telling import tell_end
@@ -77,10 +79,12 @@ class Ledger:
             self.ended.add(ended)
         self.open: dict[str, OpenTrial] = {trial.trial_id: trial for trial in recovered.trained}
         self.retry_queue = RetryQueue(recovered.interrupted)
+        self.wishes = Wishes(run.path, study)
         for trial, row in recovered.untold:
             self._tell(trial, row)
         self.finish_all()
         self._note_convergence()
+        self._make_room()
 
     @property
     def remaining(self) -> int:
@@ -95,7 +99,8 @@ class Ledger:
     @property
     def _search_remaining(self) -> int:
         if self.search_ended:
-            return sum(trial.repeat_of is None for trial in self.retry_queue)
+            retried = sum(trial.repeat_of is None for trial in self.retry_queue)
+            return retried + len(self.wishes.points)
         searching = sum(trial.repeat_of is None for trial in self.open.values())
         return max(0, self.config.trials - self.ended.searched - searching)
 
@@ -135,7 +140,8 @@ class Ledger:
         while self._search_remaining > sum(waiting):
             if self.retry_queue.n_held >= MAX_HELD:
                 return None
-            enqueue_point(self.study)
+            if not self.wishes.enqueue_next():
+                enqueue_point(self.study, others=self.wishes.n_asked)
             trial = self._start()
             if self._may_run(trial):
                 return trial
@@ -152,6 +158,7 @@ class Ledger:
 
     def _start(self) -> OpenTrial:
         trial = ask_trial(self.study, self.config, self.distributions)
+        self.wishes.started(trial)
         opened = OpenTrial(
             trial=trial,
             trial_id=trial_id_of(trial.number),
@@ -176,7 +183,7 @@ class Ledger:
         if report.epoch > trial.reported_epoch:
             self._record(trial, report)
             trial.device = device
-        if trial.stopped is None and not report.done and trial.repeat_of is None:
+        if trial.stopped is None and not report.done:
             trial.stopped = self._early_stop(trial, report)
         return report.done or trial.stopped is not None
 
@@ -207,6 +214,7 @@ class Ledger:
         if without_optimizers := self.ended.add(ended):
             with contextlib.suppress(InputError):  # nothing to drop in a damaged file
                 drop_optimizers(self.run.trial_folder(without_optimizers.trial_id))
+        self.wishes.ended(trial_id)
         self._note_convergence()
         return ended
 
@@ -219,6 +227,7 @@ class Ledger:
 
         Else its open trials end as pruned after their epoch, and the finalists train.
         """
+        self.wishes.keep_for_later()
         if self.config.finalists:
             self.search_ended = self.out_of_time = reason
             return False
@@ -228,10 +237,33 @@ class Ledger:
     def stop_all(self, reason: str) -> None:
         """End the search early: open trials end as pruned, in `finish_all` or before."""
         self.search_ended = reason
+        self.wishes.keep_for_later()
         self.open |= {trial.trial_id: trial for trial in self.retry_queue.clear()}
         for trial in self.open.values():
             if trial.stopped is None:
                 trial.stopped = TrialOutcome("pruned", reason)
+
+    def obey(self) -> bool:
+        """Do what people have asked for since the last time; return whether all is over.
+
+        The first wish to stop ends the search, and a second one the finalists after it.
+        """
+        if self.wishes.look():
+            if not self.out_of_time:
+                return self.end_search(AS_ASKED)
+            self.stop_all(AS_ASKED)
+            return True
+        if not self.out_of_time:
+            self._make_room()
+        return False
+
+    def _make_room(self) -> None:
+        """A configuration that is asked for when no trial is left is one trial more."""
+        waiting = sum(trial.repeat_of is None for trial in self.retry_queue)
+        missing = len(self.wishes.points) - (self._search_remaining - waiting)
+        if missing > 0:
+            self.config = replace(self.config, trials=self.config.trials + missing)
+            self.run.configure(self.config.to_dict(), None)
 
     def _note_convergence(self) -> None:
         """End the search phase when the best trial is older than the asked patience."""
@@ -258,7 +290,11 @@ class Ledger:
     def _early_stop(self, trial: OpenTrial, report: EpochReport) -> TrialOutcome | None:
         value = self.objective.penalized(report.metrics)
         halving = self._halving
-        if (
+        if self.wishes.shall_stop(trial.trial_id):
+            reason = AS_ASKED
+        elif trial.repeat_of is not None:
+            return None
+        elif (
             halving
             and value is not None
             and halving.should_stop(

@@ -59,14 +59,15 @@ def resume_trial(
     return _with_all_parameters(trial, distributions)
 
 
-def enqueue_point(study: Study) -> None:
+def enqueue_point(study: Study, *, others: int = 0) -> None:
     """Let the next trial be the next of the points that the study asks first, if one is left.
 
-    One at a time: a search that ends early leaves no trial behind that was never started.
+    One at a time: a search that ends early leaves no trial behind that was never started. `others`
+    is how many trials were asked for by people, in between.
     """
     points, number = study.user_attrs.get(POINTS, []), len(study.get_trials(deepcopy=False))
-    if _next_number(study) == number < len(points):
-        study.enqueue_trial(points[number])
+    if _next_number(study) == number < len(points) + others:
+        study.enqueue_trial(points[number - others])
 
 
 def enqueue_repeat(study: Study, finalists: Sequence[_Finalist], *, repeats: int) -> bool:

@@ -34,7 +34,8 @@ REPORT_STUDY_RATE = 7e-5
 _RATES = ("generator_lr", "discriminator_lr")
 #: share of a search that may go to known points: a short search must also explore
 KNOWN_POINTS_SHARE = 0.25
-#: the study's attribute with the points that are asked first: trial n is point n
+#: the study's attribute with the points that are asked first: trial n is point n, not counting
+#: those that people ask for in between
 POINTS = "points"
 
 

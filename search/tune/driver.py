@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
 from data_pipeline.cache.build import default_cache_dir
@@ -23,6 +21,7 @@ from search.run.directory import RunFolder
 from search.run.ledger import Ledger
 from search.run.photos import SearchPhotos
 from search.run.storage_errors import SearchHaltedError, describe
+from search.session import resume_command
 from search.tune.cluster.head_watch import watch_head
 from search.tune.file_server import start_file_server
 from search.tune.messages import TrialJob
@@ -44,15 +43,18 @@ def run_search(
     address: str | None,
     progress: Progress,
     trainable: type | None = None,
+    graceful: bool = False,
 ) -> None:
     """Run trials until the asked number has ended; the run's folder holds what they learnt.
 
     Raises KeyboardInterrupt when interrupted and SearchHaltedError when the run's folder or its
     study cannot be written, both with the run left resumable, and AllTrialsFailedError when no
     trial came to a result. `trainable` stands in for the training, to measure or test the rest.
+    `graceful`: when interrupted, let Tune end its actors and give back what it has reserved, which
+    a session of Ray that goes on afterwards would miss.
     """
     if ledger.remaining:
-        _run_on_ray(run, config, ledger, photos, address, progress, trainable)
+        _run_on_ray(run, config, ledger, photos, address, progress, trainable, graceful)
     if ledger.ended and all(ended.state == "failed" for ended in ledger.ended.values()):
         reason = next(iter(ledger.ended.values())).reason
         raise AllTrialsFailedError(f"all {len(ledger.ended)} trials failed; the first: {reason}")
@@ -66,6 +68,7 @@ def _run_on_ray(
     address: str | None,
     progress: Progress,
     trainable: type | None,
+    graceful: bool,
 ) -> None:
     with ray_session(address, config.device):
         import ray
@@ -98,7 +101,7 @@ def _run_on_ray(
                 stack.enter_context(watch_head(head, partial(_give_up, run, progress, go_on)))
             stack.enter_context(progress.trials(ledger))
             job = _job(files, config, slots)
-            _tune(run, config, ledger, job, slots, progress, trainable)
+            _tune(run, config, ledger, job, slots, progress, trainable, graceful)
 
 
 def _give_up(run: RunFolder, progress: Progress, go_on: str, reason: str) -> NoReturn:
@@ -131,6 +134,7 @@ def _tune(
     slots: Slots,
     progress: Progress,
     trainable: type | None,
+    graceful: bool,
 ) -> None:
     from ray import tune
 
@@ -173,7 +177,7 @@ def _tune(
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str((run.path / "ray").resolve()),
-            stop=LedgerStopper(bridge, should_end),
+            stop=LedgerStopper(bridge, should_end, graceful=graceful),
             callbacks=[
                 TensorBoardCallback(run.path.resolve() / "ray" / "tune", run.path / "trials")
             ],
@@ -183,6 +187,8 @@ def _tune(
                 checkpoint_frequency=0, checkpoint_at_end=False
             ),
             verbose=0,
+            # In a notebook Tune would open a display, which stays empty.
+            progress_reporter=tune.CLIReporter(),
         ),
     )
     try:
@@ -196,10 +202,3 @@ def _tune(
     bridge.end_open_trials()
     if bridge.halted:
         raise SearchHaltedError(bridge.halted)
-
-
-def resume_command(run_path: Path, address: str | None = None) -> str:
-    """The command line that goes on with an interrupted run, on the cluster at `address`."""
-    words = ["chromatune", "search", "--resume", "--name", run_path.name]
-    words += ["--runs-dir", str(run_path.parent)]
-    return shlex.join([*words, "--address", address] if address else words)

@@ -61,7 +61,7 @@ class TuneBridge:
             trial = self.ledger.ask()
             if trial is not None:
                 self.trial_ids[tune_id] = trial.trial_id
-                self.on_start(trial)
+                self._tell(self.on_start, trial)
             return trial
 
         return self._unless_halted(action, otherwise=None)
@@ -80,7 +80,7 @@ class TuneBridge:
                 self.ledger.fail(trial_id, message.reason)
                 return True
             stop = self.ledger.report(trial_id, message.report, device=message.device)
-            self.on_epoch(trial_id, message)
+            self._tell(self.on_epoch, trial_id, message)
             return stop
 
         return self._unless_halted(action, otherwise=True)
@@ -91,7 +91,7 @@ class TuneBridge:
         def action() -> None:
             end = self.ledger.retry_or_fail if died else self.ledger.finish
             if ended := end(self.trial_ids.pop(tune_id)):
-                self.on_end(ended)
+                self._tell(self.on_end, ended)
 
         self._unless_halted(action, otherwise=None)
 
@@ -103,9 +103,20 @@ class TuneBridge:
 
         def action() -> None:
             for ended in self.ledger.finish_all():
-                self.on_end(ended)
+                self._tell(self.on_end, ended)
 
         self._unless_halted(action, otherwise=None)
+
+    def obey(self) -> bool:
+        """Do what people have asked for; return whether all is over."""
+        return self._unless_halted(self.ledger.obey, otherwise=True)
+
+    def _tell(self, callback: Callable[..., None], *what: object) -> None:
+        """Call back; what that raises is no failure of a trial, which Tune would make of it."""
+        try:
+            callback(*what)
+        except Exception as error:
+            self.halted = self.halted or f"a callback raised {type(error).__name__}: {error}"
 
     def _unless_halted(self, action: Callable[[], _T], *, otherwise: _T) -> _T:
         if self.halted is None:
@@ -161,22 +172,33 @@ class LedgerSearcher(Searcher):
 class LedgerStopper(Stopper):
     """Passes every report to the ledger and stops what the ledger wants stopped."""
 
-    def __init__(self, bridge: TuneBridge, should_end: Callable[[], str | None]) -> None:
+    def __init__(
+        self, bridge: TuneBridge, should_end: Callable[[], str | None], *, graceful: bool = False
+    ) -> None:
         self._bridge = bridge
         self._should_end = should_end
+        self._graceful = graceful
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
         """Record a result; return whether the trial stops."""
-        interrupts.check()
+        self._check_interrupt()
         return self._bridge.on_result(trial_id, result)
 
     def stop_all(self) -> bool:
         """Whether all is over before the asked number of trials."""
-        interrupts.check()
+        self._check_interrupt()
         if self._bridge.halted:
+            return True
+        if self._bridge.obey():
             return True
         reason = self._should_end()
         return reason is not None and self._bridge.ledger.end_search(reason)
+
+    def _check_interrupt(self) -> None:
+        if self._graceful and interrupts.requested():
+            self._bridge.halted = self._bridge.halted or "interrupted"
+        else:
+            interrupts.check()
 
 
 def _nothing() -> None:

@@ -54,6 +54,13 @@ CASES = {
     ),
     "unknown flag": ("search --epochs 3", ["--epochs"]),
     "bad duration": ("search --time-budget soon", ["soon", "2h"]),
+    "status of no run": ("status few", ["few", "run.json"]),
+    "stop of what does not run": ("stop runs/taken", ["runs/taken", "finished"]),
+    "configuration of no value": ("enqueue runs/taken generator_complexity", ["NAME=VALUE"]),
+    "configuration outside the space": (
+        "enqueue runs/taken generator_complexity=4000",
+        ["8 to 48", "4000"],
+    ),
     "existing name": ("search --images few --name taken", ["taken", "--resume"]),
     "resume without a name": ("search --resume", ["--name"]),
     "description of what is there": (

@@ -9,9 +9,9 @@ import pytest
 
 from data_pipeline.cache.build import build_cache
 from data_pipeline.sources.by_name import open_source
-from search.cli.describe_search import disk_bytes, draw_settings
 from search.cli.main import main
 from search.config import SearchConfig, load_yaml
+from search.describe_search import disk_bytes, draw_settings
 from search.ready_searches import find_config
 from search.space import SearchSpace
 from tests.models.toys import new_trial, tiny_settings
