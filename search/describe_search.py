@@ -23,8 +23,8 @@ from models.training.device import gpu_memory, resolve_compute
 from models.training.loop import Training
 from models.training.sample_grid import N_PHOTOS
 from models.training.settings import TrainingSettings
-from search.cli.time_left import rough
 from search.config import SearchConfig
+from search.progress.time_left import rough
 from search.run.ended_trials import KEPT_OPTIMIZERS
 from search.run.photos import SearchPhotos, describe_photos
 from search.space import Choice, Fixed, Range

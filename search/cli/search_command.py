@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from data_pipeline.errors import InputError
 from models.metrics.broken_guards import describe_broken_guards
 from search.cli.storage_flag import tell_apart, without_secrets
-from search.cli.time_left import rough
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig
+from search.progress.time_left import rough
 from search.ready_searches import ready_searches
-from search.run.directory import RunFolder, read_rows
-from search.session import SearchSession, new_config, resume_command
+from search.run.directory import RunFolder, read_rows, resume_command
+from search.session import SearchSession, new_config
 
 if TYPE_CHECKING:
-    from search.cli.progress import Progress
+    from search.progress.display import Progress
     from search.run.ledger import Ledger
 
 #: flags that set the configuration key of the same name
@@ -121,7 +121,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from search.cli.progress import Progress
+    from search.progress.display import Progress
 
     with Progress() as progress:
         progress.wait_for("starting")

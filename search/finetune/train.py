@@ -15,7 +15,7 @@ from models.training.epoch_progress import EpochProgress
 from models.training.loss_window import NonFiniteLossError
 from models.training.report import EpochReport
 from models.training.trial import TrialTraining
-from search.cli import interrupts
+from search import interrupts
 from search.finetune.output_folder import TrainFolder
 from search.finetune.training_progress import TrainProgress
 from search.run.directory import append_rows, cut_rows, read_rows, utc_now

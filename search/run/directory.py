@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import math
+import shlex
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -248,3 +249,10 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
+
+
+def resume_command(run_path: Path, address: str | None = None) -> str:
+    """The command line that goes on with an interrupted run, on the cluster at `address`."""
+    words = ["chromatune", "search", "--resume", "--name", run_path.name]
+    words += ["--runs-dir", str(run_path.parent)]
+    return shlex.join([*words, "--address", address] if address else words)

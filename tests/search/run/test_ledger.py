@@ -14,8 +14,8 @@ import pytest
 from optuna.trial import TrialState
 
 from models.training.report import EpochReport
-from search.cli.progress import Progress
 from search.config import EarlyStopping
+from search.progress.display import Progress
 from search.run import ledger as ledger_module
 from search.run import trial_files
 from search.run.directory import read_rows

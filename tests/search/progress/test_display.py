@@ -16,7 +16,7 @@ from rich.console import Console
 
 from models.file_names import PROGRESS
 from models.training.epoch_progress import EpochProgress, ProgressFile
-from search.cli.progress import MAX_LINES, Progress
+from search.progress.display import MAX_LINES, Progress
 from search.run.ledger import Ledger
 from search.tune.messages import EpochDone
 from tests.search.ledgers import make_config, make_report, open_ledger

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.training.epoch_progress import EpochProgress, read_progress
-from search.cli.time_left import rough
+from search.progress.time_left import rough
 
 if TYPE_CHECKING:
     from models.training.report import EpochReport

@@ -16,8 +16,8 @@ from rich.progress import Progress as RichProgress
 from rich.status import Status
 from rich.text import Text
 
-from search.cli.running_trial import RunningTrial
-from search.cli.time_left import TimeLeft, rough
+from search.progress.running_trial import RunningTrial
+from search.progress.time_left import TimeLeft, rough
 
 if TYPE_CHECKING:
     # Only for types: photos are shown before Optuna is loaded.
