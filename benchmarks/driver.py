@@ -66,7 +66,7 @@ def main() -> None:
 def short_trials(folder: Path, trials: int) -> dict[str, float]:
     """Run trials that sleep a second."""
     config = _config("short", trials, 1)
-    photos = SearchPhotos(caches={32: folder}, summary={})
+    photos = SearchPhotos(caches={32: folder}, summary={"train": 100})
     run = _search(folder, config, photos, trainable=SleepingTrainable)
     return _overhead(run)
 

@@ -109,7 +109,7 @@ def test_a_search_in_which_every_trial_failed_ends_with_the_reason(tmp_path: Pat
     while opened := ledger.ask():
         ledger.fail(opened.trial_id, "out of memory")
         ledger.finish(opened.trial_id)
-    photos = SearchPhotos(caches={}, summary={})
+    photos = SearchPhotos(caches={}, summary={"train": 100})
     with pytest.raises(AllTrialsFailedError, match=r"all 2 trials failed.*out of memory"):
         run_search(ledger.run, ledger.config, ledger, photos, address=None, progress=Progress())
 

@@ -48,7 +48,7 @@ def _search(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> An
         ledger.run,
         config,
         ledger,
-        SearchPhotos(caches={32: folder}, summary={}),
+        SearchPhotos(caches={32: folder}, summary={"train": 100}),
         address=None,
         progress=Progress(),
         trainable=FirstIsFast,
