@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,31 @@ def test_a_folder_answers_where(folder: Path) -> None:
     assert "\n" not in belongs
     assert not_here.startswith("Not here: ")
     assert len((folder / "__init__.py").read_text().splitlines()) <= 5
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Also where an import stands in a function; those for the type checker do not count."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for _, path in (p.values for p in FILES)
+        if path.stem not in OPENERS
+    }
+    graph = {}
+    for module, path in modules.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in [n for n in ast.walk(tree) if isinstance(n, ast.If)]:
+            if ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = [ast.Pass()]
+        imported = {
+            f"{node.module}.{alias.name}"
+            if f"{node.module}.{alias.name}" in modules
+            else node.module
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        graph[module] = imported & modules.keys()
+    TopologicalSorter(graph).prepare()
 
 
 def test_no_two_files_or_classes_have_one_name() -> None:
