@@ -42,7 +42,12 @@ def start_training(
     """A training that has not begun, on the first `photos` of the training split."""
     train = split_by_content(cache.hashes).train[:photos]
     batches = TrainingBatches(
-        cache, train, batch_size=settings.batch_size, seed=settings.seed, flip=settings.flip
+        cache,
+        train,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        flip=settings.flip,
+        crop_area=settings.crop_area,
     )
     return Training(settings, batches, resolve_compute(device, settings.precision))
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sleeping_trial import SleepingTrainable
-from search.cli.progress import Progress
 from search.config import EarlyStopping, SearchConfig
+from search.progress.display import Progress
 from search.run.directory import RunFolder, read_rows
 from search.run.ledger import Ledger
 from search.run.photos import SearchPhotos, prepare_photos

@@ -24,8 +24,8 @@ from typing import Any
 import ray
 
 from benchmarks.sleeping_trial import WARM_UNTIL, TrivialTrainable
-from search.cli.progress import Progress
 from search.config import SearchConfig
+from search.progress.display import Progress
 from search.run.directory import RunFolder
 from search.run.ended_trials import EndedTrial
 from search.run.ledger import Ledger

@@ -33,7 +33,7 @@ class SleepingTrainable(tune.Trainable):
         time.sleep(self.seconds)
         # Wide generators are good: the sampler has something to learn.
         value = 10.0 - self._settings.generator_complexity / 16
-        metrics = {**dict.fromkeys(METRICS, 1.0), "ab_swd": value}
+        metrics = {**dict.fromkeys(METRICS, 1.0), "set_swd": value}
         report = EpochReport(
             epoch=1,
             step=1,

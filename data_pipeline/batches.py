@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from data_pipeline.cache.reader import PhotoCache
 from data_pipeline.errors import InputError
+from data_pipeline.random_crops import Cropper, draw_boxes
 
 
 def load_batch(
@@ -21,7 +23,7 @@ def load_batch(
 
 
 class TrainingBatches:
-    """Shuffled, flipped batches; which photo comes when depends on (seed, epoch, step) only."""
+    """Shuffled, flipped, cropped batches; they depend on (seed, epoch, step) only."""
 
     def __init__(
         self,
@@ -29,18 +31,24 @@ class TrainingBatches:
         indices: npt.NDArray[np.int64],
         *,
         batch_size: int,
-        seed: int,
+        seed: int | Callable[[int], int],
         flip: bool = True,
+        crop_area: float = 1.0,
         resident_on: torch.device | None = None,
     ) -> None:
         """Prepare batches of the cache's rows `indices`.
 
+        With a `crop_area` below 1 each photo is cropped to a square of this share of its area to
+        all of it, another one in each epoch, out of the larger photos that the cache then holds.
         With `resident_on` their photos, 3 bytes a pixel, are copied to that device once, and the
         batches are put together and yielded there; otherwise each is read from the cache, through
         the page cache that all processes of a machine share, and yielded on the CPU.
 
+        `seed` may be a function of the epoch.
+
         Raises:
-            InputError: `batch_size` is below 1 or above the number of photos.
+            InputError: `batch_size` is below 1 or above the number of photos, or the cache holds no
+                larger photos to be cropped.
         """
         if not 1 <= batch_size <= len(indices):
             raise InputError(
@@ -50,12 +58,23 @@ class TrainingBatches:
         self.cache = cache
         self._indices = indices
         self._batch_size = batch_size
-        self._seed = seed
+        self._seed_of = seed if callable(seed) else lambda epoch: seed
         self._flip = flip
         self._decoder = Decoder()
+        self._photos = cache.pixels
+        self._crop_area = crop_area
+        self._cropper: Cropper | None = None
+        if crop_area < 1:
+            if cache.crops is None:
+                raise InputError(
+                    f"crop_area {crop_area:g} needs a photo cache with crops, but '{cache.path}' "
+                    "has none: build it again"
+                )
+            self._photos = cache.crops
+            self._cropper = Cropper(cache.crops.shape[-1], cache.image_size)
         self._resident_N3HW: Tensor | None = None
         if resident_on is not None:
-            photos = torch.from_numpy(cache.pixels.take(indices, axis=0))
+            photos = torch.from_numpy(self._photos.take(indices, axis=0))
             self._resident_N3HW = photos.to(resident_on)
 
     @property
@@ -71,41 +90,56 @@ class TrainingBatches:
         """Yield what `decode` makes those batches of.
 
         The photos' codes, uint8 (N, 3, H, W) on the CPU; with resident photos, which of them,
-        int64 (N,), and which of these are mirrored, bool (N,), on their device.
+        int64 (N,), which of these are mirrored, bool (N,), and, if they are cropped, to which
+        squares, int64 (N, 3) as `draw_boxes` draws them, on their device.
         """
-        generator = np.random.default_rng((self._seed, epoch))
-        order = generator.permutation(len(self._indices))
-        flips = generator.random(len(order)) < 0.5 if self._flip else np.zeros(len(order), bool)
-        shape = (self.steps_per_epoch, self._batch_size)
-        used = shape[0] * shape[1]
-        order_SN, flips_SN = order[:used].reshape(shape), flips[:used].reshape(shape)
+        generator = np.random.default_rng((self._seed_of(epoch), epoch))
+        n = len(self._indices)
+        order = generator.permutation(n)
+        flips = generator.random(n) < 0.5 if self._flip else np.zeros(n, bool)
+        drawn: list[npt.NDArray[Any]] = [order, flips]
+        if self._cropper is not None:
+            side = self._photos.shape[-1]
+            drawn.append(draw_boxes(generator, n, side=side, minimum_area=self._crop_area))
+        batches = (self.steps_per_epoch, self._batch_size)
+        used = batches[0] * batches[1]
+        steps = [each[:used].reshape(*batches, *each.shape[1:])[start_step:] for each in drawn]
         if self._resident_N3HW is None:
-            for positions_N, flips_N in zip(
-                order_SN[start_step:], flips_SN[start_step:], strict=True
-            ):
-                yield (self._from_cache(positions_N, flips_N),)
+            for draw in zip(*steps, strict=True):
+                yield (self._from_cache(*draw),)
             return
         device = self._resident_N3HW.device
-        yield from zip(
-            torch.from_numpy(order_SN[start_step:]).to(device),
-            torch.from_numpy(flips_SN[start_step:]).to(device),
-            strict=True,
-        )
+        yield from zip(*(torch.from_numpy(each).to(device) for each in steps), strict=True)
 
     def decode(self, *draw: Tensor) -> tuple[Tensor, Tensor]:
         """Make L_N1HW and ab_N2HW of a draw, on its device, with the same bits on every device."""
         if self._resident_N3HW is None:
             (codes_N3HW,) = draw
         else:
-            positions_N, mirrored_N = draw
+            positions_N, mirrored_N, *boxes = draw
             codes_N3HW = self._resident_N3HW.index_select(0, positions_N)
+            if self._cropper is not None:
+                codes_N3HW = self._cropper.crop_batch(codes_N3HW, *boxes)
             codes_N3HW = torch.where(
                 mirrored_N[:, None, None, None], codes_N3HW.flip(-1), codes_N3HW
             )
         return self._decoder(codes_N3HW)
 
-    def _from_cache(self, positions: npt.NDArray[np.int64], flips: npt.NDArray[np.bool_]) -> Tensor:
-        codes_N3HW = torch.from_numpy(self.cache.pixels.take(self._indices[positions], axis=0))
+    def _from_cache(
+        self,
+        positions: npt.NDArray[np.int64],
+        flips: npt.NDArray[np.bool_],
+        boxes: npt.NDArray[np.int64] | None = None,
+    ) -> Tensor:
+        rows = self._indices[positions]
+        if self._cropper is None or boxes is None:
+            codes = self._photos.take(rows, axis=0)
+        else:
+            size = self.cache.image_size
+            codes = np.empty((len(rows), 3, size, size), np.uint8)
+            for row, box, out in zip(rows, boxes, codes, strict=True):
+                self._cropper.crop(self._photos[row], box, out)
+        codes_N3HW = torch.from_numpy(codes)
         for row in np.flatnonzero(flips):
             codes_N3HW[row] = codes_N3HW[row].flip(-1)
         return codes_N3HW

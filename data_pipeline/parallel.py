@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+#: Settings of OpenMP, which Torch reads when it is loaded. By default a thread that waits for the
+#: others of its team spins, and on a core that a neighbour needs, too, the others wait for it.
+THREAD_ENVIRONMENT: Mapping[str, str] = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 # Finished results that may wait for a slow photo before them, per worker.
 _AHEAD = 16

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
 
 from rich.console import Console
 
-from search.cli import interrupts
-from search.cli.progress import Progress
+from search import interrupts
+from search.progress.display import Progress
 from search.run.storage_errors import SearchHaltedError
 from search.session import SearchSession, new_config
 from search.steering.verbs import enqueue, stop_search, stop_trial

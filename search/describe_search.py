@@ -23,8 +23,8 @@ from models.training.device import gpu_memory, resolve_compute
 from models.training.loop import Training
 from models.training.sample_grid import N_PHOTOS
 from models.training.settings import TrainingSettings
-from search.cli.time_left import rough
 from search.config import SearchConfig
+from search.progress.time_left import rough
 from search.run.ended_trials import KEPT_OPTIMIZERS
 from search.run.photos import SearchPhotos, describe_photos
 from search.space import Choice, Fixed, Range
@@ -144,7 +144,12 @@ def _probe(
     # A window of one step ends when the device has done it.
     asked = replace(settings, window_steps=1, pretrain_epochs=0)
     batches = TrainingBatches(
-        cache, split.train, batch_size=settings.batch_size, seed=0, flip=settings.flip
+        cache,
+        split.train,
+        batch_size=settings.batch_size,
+        seed=0,
+        flip=settings.flip,
+        crop_area=settings.crop_area,
     )
     training = Training(asked, batches, compute)
     steps = training.run_epoch()

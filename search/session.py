@@ -7,7 +7,6 @@ that bad input is answered at once.
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from search.run.sync import RunSync
 from search.study.storage import check_free, without_password
 
 if TYPE_CHECKING:
-    from search.cli.progress import Progress
+    from search.progress.display import Progress
     from search.run.ledger import Ledger
     from search.run.photos import SearchPhotos
 
@@ -218,10 +217,3 @@ class SearchSession:
             run.note_status("failed")
             raise
         return ledger
-
-
-def resume_command(run_path: Path, address: str | None = None) -> str:
-    """The command line that goes on with an interrupted run, on the cluster at `address`."""
-    words = ["chromatune", "search", "--resume", "--name", run_path.name]
-    words += ["--runs-dir", str(run_path.parent)]
-    return shlex.join([*words, "--address", address] if address else words)

@@ -15,10 +15,13 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from data_pipeline.errors import InputError
+from models.beginnings.identity import WITHOUT_INFLUENCE
 from models.training.settings import TrainingSettings
 
-#: settings that a search may sample or fix; the seed is the driver's
-NAMES = tuple(field.name for field in fields(TrainingSettings) if field.name != "seed")
+#: settings that a search may sample or fix; the seeds are the driver's
+NAMES = tuple(
+    field.name for field in fields(TrainingSettings) if field.name not in ("seed", "pretrain_seed")
+)
 _WHOLE = tuple(
     field.name for field in fields(TrainingSettings) if field.type == "int" and field.name in NAMES
 )
@@ -130,6 +133,24 @@ class SearchSpace:
                 return list(values)
             case Fixed(value):
                 return [value]
+
+    @property
+    def shares_beginnings(self) -> bool:
+        """Whether trials that differ may have the same pre-training, in a space of all settings.
+
+        Not if one of the settings that it depends on is sampled from a continuum, where no two
+        trials ever meet.
+        """
+        sampled = self.sampled
+        return (
+            self.values_of("pretrain_epochs") != [0]
+            and any(name in WITHOUT_INFLUENCE for name in sampled)
+            and not any(
+                isinstance(parameter, Range) and parameter.step is None and name not in _WHOLE
+                for name, parameter in sampled.items()
+                if name not in WITHOUT_INFLUENCE
+            )
+        )
 
     def settings(self, sampled: Mapping[str, Any], *, seed: int) -> TrainingSettings:
         """The training that a sampled point asks for."""

@@ -27,7 +27,15 @@ MAY_IMPORT = {
     "chromatune": {"data_pipeline", "models", "analysis", "search"},
 }
 #: modules without Torch that packages may import which must do without the rest of theirs
-SHARED = {"analysis": {"data_pipeline.durable", "models.file_names", "models.metrics.names"}}
+SHARED = {
+    "analysis": {
+        "data_pipeline.durable",
+        "models.file_names",
+        "models.metrics.names",
+        "models.metrics.objective",
+        "data_pipeline.errors",
+    }
+}
 #: package -> engines that it must do without
 FOREIGN = {
     "data_pipeline": {"ray", "optuna"},

@@ -10,13 +10,13 @@ from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Costs, Weights, co
 from analysis.leaderboard.repeats import repeat_words, with_repeats
 from analysis.leaderboard.winners import winners
 from analysis.statistics.pareto_front import pareto_front
-from analysis.stored_run.columns import LEADERBOARD_COLUMNS, badness
+from analysis.stored_run.columns import LEADERBOARD_COLUMNS, PENALIZED, badness
 from analysis.stored_run.run import Run
 from analysis.stored_run.run_folder_error import RunFolderError
 from analysis.stored_run.running_trials import trials_with_progress
 from models.metrics.names import METRIC_GOALS
 
-_FIRST_EXTRAS = ("best", "why", "score", "feasible", "reason", "pareto_front")
+_FIRST_EXTRAS = ("best", "why", "score", PENALIZED, "feasible", "reason", "pareto_front")
 
 
 def build_leaderboard(

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.stored_run.columns import PENALIZED
+
 
 def with_repeats(trials: pd.DataFrame, objective: str) -> pd.DataFrame:
     """Add what the repeats say where any configuration was repeated.
@@ -17,7 +19,8 @@ def with_repeats(trials: pd.DataFrame, objective: str) -> pd.DataFrame:
     The columns are equal for all complete trials of a configuration: `repeats`, the number of its
     complete repeats, `repeats_feasible`, how many of them satisfy the guards, `objective_mean` and
     `objective_sd`, mean and sample standard deviation of the objective over all of them (the
-    deviation is missing for one repeat). A table without repeats is returned as it is.
+    deviation is missing for one repeat), and `penalized_mean`, the mean of the penalized one. A
+    table without repeats is returned as it is.
     """
     if "phase" not in trials or "configuration_id" not in trials:
         return trials
@@ -29,6 +32,9 @@ def with_repeats(trials: pd.DataFrame, objective: str) -> pd.DataFrame:
     groups = by_configuration[objective]
     feasible = by_configuration["feasible"].sum()
     of_configuration = trials["configuration_id"].where(complete)
+    if PENALIZED in trials:
+        penalized = by_configuration[PENALIZED].mean()
+        trials = trials.assign(penalized_mean=of_configuration.map(penalized).astype(np.float64))
     return trials.assign(
         repeats=of_configuration.map(groups.size()).fillna(0).astype(np.int64),
         repeats_feasible=of_configuration.map(feasible).fillna(0).astype(np.int64),
@@ -57,6 +63,14 @@ def ranked_objective(trials: pd.DataFrame, objective: str) -> pd.Series[float]:
     """The objective that a trial is ranked by: the mean over its repeats, or else its own."""
     own = trials[objective].astype(np.float64)
     return trials["objective_mean"].fillna(own) if "objective_mean" in trials else own
+
+
+def ranked_penalized(trials: pd.DataFrame, objective: str) -> pd.Series[float]:
+    """The penalized objective a trial is compared by: its repeats' mean, or else its own."""
+    if PENALIZED not in trials:
+        return ranked_objective(trials, objective)
+    own = trials[PENALIZED].astype(np.float64)
+    return trials["penalized_mean"].fillna(own) if "penalized_mean" in trials else own
 
 
 def repeat_words(trials: pd.DataFrame, objective: str) -> list[str]:

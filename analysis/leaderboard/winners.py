@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.leaderboard.repeats import is_repeated, keeps_guards, ranked_objective
-from analysis.stored_run.columns import UNJUDGED_TRENDS, badness
+from analysis.leaderboard.repeats import is_repeated, keeps_guards, ranked_penalized
+from analysis.stored_run.columns import PENALIZED, UNJUDGED_TRENDS, badness
 
 BEST_COLOURS, BEST_BALANCE = "best colours", "best balance"
 _VERDICTS = {trend: verdict for verdict, trend in UNJUDGED_TRENDS.items()}
@@ -43,9 +43,10 @@ def winners(board: pd.DataFrame, objective: str) -> Winners:
     """Name both winners of a leaderboard, whatever its rows are sorted by.
 
     Among the complete trials, or the pruned ones where none is complete, those that satisfy the
-    guards come first. Of these the best balance is the one with the best rank. The best colours
-    have the best objective; configurations that were trained again come before the others, and
-    count with the mean over their repeats.
+    guards come first, as winners are shown and exported. Of these the best balance is the one with
+    the best rank. The best colours have the best penalized objective, by which the search itself
+    judges; configurations that were trained again come before the others, and count with the mean
+    over their repeats.
     """
     ended = next(
         (found for state in ("complete", "pruned") if len(found := board[board["state"] == state])),
@@ -54,8 +55,8 @@ def winners(board: pd.DataFrame, objective: str) -> Winners:
     if ended is None:
         return Winners(best_colours=None, best_balance=None, why="No trial has ended.")
     keeps = keeps_guards(ended)
-    objectives = (ranked_objective(ended, objective), ended[objective])
-    bad, own_bad = (np.nan_to_num(badness(objective, o), nan=np.inf) for o in objectives)
+    penalized = ranked_penalized(ended, objective), ended.get(PENALIZED, ended[objective])
+    bad, own_bad = (np.nan_to_num(badness(objective, o), nan=np.inf) for o in penalized)
     order = np.lexsort((ended["rank"], own_bad, bad, ~is_repeated(ended), ~keeps))
     colours = ended.iloc[order[0]].to_dict()
     balance = ended.iloc[np.lexsort((ended["rank"], ~keeps))[0]].to_dict()

@@ -18,6 +18,8 @@ ENDED = ("complete", "pruned")
 #: trend of a trial whose discriminator no longer judges, by the discriminator's verdict: its loss
 #: says nothing about the balance of the pair
 UNJUDGED_TRENDS = {"gave up": "idle", "always wins": "overpowered"}
+#: the objective with the penalties of its guards, by which the whole program compares
+PENALIZED = "penalized_objective"
 TRENDS = ("stagnant", "unclear", "rising", "falling", *UNJUDGED_TRENDS.values())
 
 LEADERBOARD_COLUMNS = (
@@ -75,12 +77,14 @@ INTEGER_COLUMNS = (
     "images",
     "best_epoch",
     "seed",
+    "shared_epochs",
     "repeats",
     "repeats_feasible",
 )
 
 FLOAT_COLUMNS = (
     "seconds",
+    "seconds_saved",
     "generator_lr",
     "discriminator_lr",
     "adversarial_factor",
@@ -96,6 +100,8 @@ FLOAT_COLUMNS = (
     "score",
     "objective_mean",
     "objective_sd",
+    PENALIZED,
+    "penalized_mean",
     *METRICS,
 )
 

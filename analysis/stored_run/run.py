@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis.stored_run.column_types import typed_column
+from analysis.stored_run.columns import PENALIZED
 from analysis.stored_run.rows import read_rows, whole_lines
 from analysis.stored_run.run_files import Folder, LocalFolder, open_folder
 from analysis.stored_run.run_folder_error import RunFolderError
 from analysis.stored_run.trials import last_rows, trials_table
+from data_pipeline.errors import InputError
 from models.file_names import CURVES, VALIDATION
-from models.metrics.names import METRICS
+from models.metrics.names import DIRECTIONS, METRICS
+from models.metrics.objective import Guard, Objective
 
 NEWEST_FORMAT = 1
 
@@ -50,6 +55,18 @@ class Run:
         """The metric that the search optimised, by default `ab_swd`."""
         objective = self.config.get("objective")
         return objective if isinstance(objective, str) and objective in METRICS else "ab_swd"
+
+    @property
+    def comparison(self) -> Objective:
+        """What the search compared trials and epochs by: the objective, penalized by its guards.
+
+        Without penalties where the configuration is damaged.
+        """
+        guards = self.config.get("guards")
+        texts = [str(text) for text in guards] if isinstance(guards, list) else []
+        with contextlib.suppress(InputError):
+            return Objective(self.objective, tuple(Guard.parse(text) for text in texts))
+        return Objective(self.objective if self.objective in DIRECTIONS else "ab_swd", ())
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -100,7 +117,7 @@ def open_run(path: Path | str) -> Run:
             f"{folder.location} has format {format_}; upgrade chromatune"
         )
     rows, broken = last_rows(folder.read("trials.jsonl"))
-    return Run(
+    run = Run(
         folder=folder,
         info=info,
         config=_read_object(folder, "config.json") or {},
@@ -108,6 +125,12 @@ def open_run(path: Path | str) -> Run:
         trials=trials_table(rows),
         broken_rows=broken,
     )
+    if PENALIZED in run.trials:
+        return run
+    # A run from before the objective was penalized.
+    records = run.trials.to_dict("records")
+    values = [run.comparison.penalized({str(k): v for k, v in row.items()}) for row in records]
+    return replace(run, trials=run.trials.assign(**{PENALIZED: typed_column(PENALIZED, values)}))
 
 
 def _read_object(folder: Folder, name: str) -> dict[str, Any] | None:

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.stored_run.column_types import typed_column
-from analysis.stored_run.columns import badness
 from analysis.stored_run.rows import decode_row
 from analysis.stored_run.run import Run
 from models.metrics.names import METRICS
+from models.metrics.objective import Objective
 
 _COUNTERS = ("steps", "epochs", "images", "seconds")
 _CURVE_KEYS = {"steps": "step", "epochs": "epoch", "images": "images", "seconds": "seconds"}
@@ -39,16 +39,12 @@ def _progress(run: Run, trial_id: str) -> dict[str, float]:
     lines = run.curve_lines(trial_id)
     last = decode_row(lines[-1]) if lines else None
     found = {name: (last or {}).get(key) for name, key in _CURVE_KEYS.items()}
-    best = best_validation(run.validation(trial_id), run.objective)
+    best = best_validation(run.validation(trial_id), run.comparison)
     found |= {name: (best or {}).get(name) for name in METRICS}
     return {k: float(v) for k, v in found.items() if isinstance(v, int | float)}
 
 
-def best_validation(rows: list[dict[str, Any]], objective: str) -> dict[str, Any] | None:
-    """The validation with the best objective, among those that satisfy the guards if any does."""
-    known = [row for row in rows if isinstance(row.get(objective), int | float)]
-    return min(
-        known,
-        key=lambda row: (row.get("feasible") is False, float(badness(objective, row[objective]))),
-        default=None,
-    )
+def best_validation(rows: list[dict[str, Any]], objective: Objective) -> dict[str, Any] | None:
+    """The validation with the best penalized objective, as the search itself chooses an epoch."""
+    known = [row for row in rows if isinstance(row.get(objective.metric), int | float)]
+    return min(known, key=objective.sort_key, default=None)

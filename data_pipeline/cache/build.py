@@ -21,7 +21,11 @@ from data_pipeline.sources.content_hashes import HashedEntry, KnownContents
 from data_pipeline.sources.folder import FolderSource
 from data_pipeline.sources.listing import PhotoSource, Skipped
 
+#: of the folder of a cache that holds photos a second time
+CROPS_SUFFIX = "-crops"
+
 __all__ = [
+    "CROPS_SUFFIX",
     "PhotoCache",
     "Skipped",
     "build_cache",
@@ -45,6 +49,7 @@ def build_cache(
     image_size: int,
     fit: Fit = "crop",
     minimum_chroma: float = MINIMUM_CHROMA,
+    crops: bool = False,
     cache_dir: Path | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -54,13 +59,16 @@ def build_cache(
     The cache is named by the contents of the photos and the settings, and appears whole or not at
     all. Of two builders of one cache, the second waits for the first. `progress` is called with
     the photos done and the photos to do (each counts once to be hashed, if it is new, and once to
-    be converted); `workers` is the number of threads, by default one for each core.
+    be converted); `workers` is the number of threads, by default one for each core. With `crops`
+    the cache holds the photos a second time, larger, for trainings on crops of them.
 
     Raises:
         InputError: a setting is out of range, the source is not there, no photo is usable, or the
             cache directory cannot be written.
     """
-    settings = PhotoSettings(image_size=image_size, fit=fit, minimum_chroma=float(minimum_chroma))
+    settings = PhotoSettings(
+        image_size=image_size, fit=fit, minimum_chroma=float(minimum_chroma), crops=crops
+    )
     source = FolderSource(source) if isinstance(source, Path) else source
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     listing = source.list_photos()
@@ -82,11 +90,12 @@ def build_cache(
         if (cache := _open_if_whole(path)) is not None:  # another builder made it meanwhile
             return cache
         clear_abandoned(cache_dir)
-        check_space(cache_dir, len(photos) * 3 * image_size**2)
+        check_space(cache_dir, len(photos) * settings.bytes_a_photo)
         with staging_folder(path) as staging:
             convert = Converter(settings, EarlierCache(cache_dir, source.name, settings))
             outcome = write_photos(
                 staging,
+                settings,
                 photos,
                 map_in_order(convert, photos, workers),
                 lambda done: report(n_unknown + done),
@@ -99,7 +108,8 @@ def build_cache(
 
 
 def _path_of(cache_dir: Path, settings: PhotoSettings, photos: list[HashedEntry]) -> Path:
-    return cache_dir / f"{settings.image_size}-{settings.fit}-{key_of(settings, photos)}"
+    name = f"{settings.image_size}-{settings.fit}-{key_of(settings, photos)}"
+    return cache_dir / (name + CROPS_SUFFIX if settings.crops else name)
 
 
 def _open_if_whole(path: Path) -> PhotoCache | None:

@@ -21,6 +21,16 @@ FORMAT_VERSION = 1
 L_SCALE = 2.55
 AB_OFFSET = 128
 
+Codes = npt.NDArray[np.uint8]
+
+
+def crop_side(image_size: int) -> int:
+    """Pixels a side of the photos that trainings of `image_size` pixels a side crop.
+
+    Crops of 0.4 to 1 of the area are then reduced to 0.8 of their side or enlarged to 1.26 of it.
+    """
+    return image_size * 5 // 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoSettings:
@@ -36,6 +46,8 @@ class PhotoSettings:
     fit: Fit
     #: photos with less colour are dropped, see `grey`; 0 keeps all
     minimum_chroma: float
+    #: photos are kept a second time, larger, for trainings on crops of them
+    crops: bool = False
 
     def __post_init__(self) -> None:
         if self.image_size % 32 or not 32 <= self.image_size <= 2048:
@@ -51,15 +63,39 @@ class PhotoSettings:
                 f"take the default, {MINIMUM_CHROMA:g}, or 0 to keep grey photos"
             )
 
+    @property
+    def crop_side(self) -> int:
+        """Pixels a side of the larger photos, that trainings crop."""
+        return crop_side(self.image_size)
+
+    @property
+    def bytes_a_photo(self) -> int:
+        """Bytes of a photo in the cache: 3 a pixel."""
+        return 3 * (self.image_size**2 + (self.crop_side**2 if self.crops else 0))
+
     def key(self, hashes: list[str]) -> str:
-        """Name the cache of photos with these (sorted) content hashes: 32 hexadecimal digits."""
-        digest = hashlib.sha256(json.dumps([FORMAT_VERSION, asdict(self)]).encode())
+        """Name what photos with these (sorted) content hashes become: 32 hexadecimal digits.
+
+        Not told by it: whether they are kept a second time, which changes nothing of them.
+        """
+        values = {name: value for name, value in asdict(self).items() if name != "crops"}
+        digest = hashlib.sha256(json.dumps([FORMAT_VERSION, values]).encode())
         for content in hashes:
             digest.update(bytes.fromhex(content))
         return digest.hexdigest()[:32]
 
 
-def quantise_lab(lab: FloatArray) -> npt.NDArray[np.uint8]:
+@dataclass(frozen=True)
+class PhotoCodes:
+    """What the cache keeps of a photo, as `quantise_lab` makes it."""
+
+    #: (3, S, S)
+    whole: Codes
+    #: (3, C, C) where there are crops, with C the settings' `crop_side`
+    larger: Codes | None = None
+
+
+def quantise_lab(lab: FloatArray) -> Codes:
     """Store Lab (H, W, 3) as (3, H, W) uint8: round(2.55 L), round(a) + 128, round(b) + 128.
 
     Rounding moves L by at most 0.196 and a, b by at most 0.5; every sRGB colour fits.
@@ -70,12 +106,20 @@ def quantise_lab(lab: FloatArray) -> npt.NDArray[np.uint8]:
     return codes
 
 
-def prepare(content: PhotoContent, settings: PhotoSettings) -> npt.NDArray[np.uint8] | str:
-    """Turn a photo into (3, S, S) uint8 as `quantise_lab` stores it, or say why it is not used."""
+def prepare(content: PhotoContent, settings: PhotoSettings) -> PhotoCodes | str:
+    """Turn a photo into what the cache keeps of it, or say why it is not used."""
     try:
         image = content.decode(at_least=settings.image_size)
+        fitted = fit_photo(image, settings.image_size, settings.fit)
+        lack = measure_colour(fitted).lack(settings.minimum_chroma)
+        if lack is not None:
+            return lack
+        whole = quantise_lab(rgb_to_lab(fitted))
+        if not settings.crops:
+            return PhotoCodes(whole)
+        if min(image.shape[:2]) < settings.crop_side:
+            image = content.decode(at_least=settings.crop_side)
     except PhotoError as error:
         return str(error)
-    fitted = fit_photo(image, settings.image_size, settings.fit)
-    lack = measure_colour(fitted).lack(settings.minimum_chroma)
-    return quantise_lab(rgb_to_lab(fitted)) if lack is None else lack
+    larger = fit_photo(image, settings.crop_side, settings.fit)
+    return PhotoCodes(whole, quantise_lab(rgb_to_lab(larger)))

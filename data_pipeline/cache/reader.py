@@ -1,6 +1,7 @@
 """The cache on disk, read: photos as 3 bytes a pixel, memory-mapped and shared by all trials.
 
     photos.u8      N x 3 x S x S bytes: round(2.55 L), round(a) + 128, round(b) + 128
+    crops.u8       the same photos with 5/4 of the side, for trainings on crops; only if asked for
     photos.jsonl   N rows {"name", "sha256"}, in the order of the photos
     skipped.jsonl  rows {"name", "reason", "sha256"}; sha256 is null for files that are no photos
     cache.json     format, key, source, settings and counts
@@ -19,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from data_pipeline.cache.prepare import FORMAT_VERSION, PhotoSettings
+from data_pipeline.cache.prepare import FORMAT_VERSION, Codes, PhotoSettings
 from data_pipeline.errors import InputError
 from data_pipeline.sources.listing import Skipped
 
-HEADER, PIXELS, PHOTOS, SKIPPED = "cache.json", "photos.u8", "photos.jsonl", "skipped.jsonl"
+HEADER, PIXELS, CROPS = "cache.json", "photos.u8", "crops.u8"
+PHOTOS, SKIPPED = "photos.jsonl", "skipped.jsonl"
 
 
 class PhotoCache:
@@ -40,22 +41,31 @@ class PhotoCache:
                 image_size=header["image_size"],
                 fit=header["fit"],
                 minimum_chroma=header["minimum_chroma"],
+                crops=header.get("crops", False),
             )
             self.key = str(header["key"])
             self.source = str(header["source"])
             self._count = int(header["photos"])
-            actual = (path / PIXELS).stat().st_size
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise _damaged(path, f"{type(error).__name__}: {error}") from error
-        shape = (self._count, 3, self.image_size, self.image_size)
-        if self._count < 1 or actual != math.prod(shape):
-            raise _damaged(path, f"{PIXELS} must have {math.prod(shape)} bytes, not {actual}")
-        #: (N, 3, S, S) uint8, read-only; its pages are shared by all processes that map it.
-        #: A plain array: indexing a np.memmap makes another np.memmap, which takes seven times as
-        #: long as copying a batch.
-        self.pixels: npt.NDArray[np.uint8] = np.asarray(
-            np.memmap(path / PIXELS, dtype=np.uint8, mode="r", shape=shape)
-        )
+        if self._count < 1:
+            raise _damaged(path, f"it must have a photo, not {self._count}")
+        #: (N, 3, S, S) uint8, read-only; its pages are shared by all processes that map it
+        self.pixels = self._map(PIXELS, self.image_size)
+        #: (N, 3, C, C) likewise, with C the settings' `crop_side`; None in a cache without crops
+        self.crops = self._map(CROPS, self.settings.crop_side) if self.settings.crops else None
+
+    def _map(self, name: str, side: int) -> Codes:
+        shape = (self._count, 3, side, side)
+        try:
+            actual = (self.path / name).stat().st_size
+        except OSError as error:
+            raise _damaged(self.path, f"{type(error).__name__}: {error}") from error
+        if actual != math.prod(shape):
+            raise _damaged(self.path, f"{name} must have {math.prod(shape)} bytes, not {actual}")
+        # A plain array: indexing a np.memmap makes another np.memmap, which takes seven times as
+        # long as copying a batch.
+        return np.asarray(np.memmap(self.path / name, dtype=np.uint8, mode="r", shape=shape))
 
     def __len__(self) -> int:
         return self._count

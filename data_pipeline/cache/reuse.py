@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from data_pipeline.cache.prepare import PhotoSettings
+from data_pipeline.cache.prepare import PhotoCodes, PhotoSettings
 from data_pipeline.cache.reader import HEADER, PhotoCache, open_cache
 from data_pipeline.errors import InputError
 
@@ -21,7 +18,7 @@ class EarlierCache:
     def __init__(self, cache_dir: Path, source_name: str, settings: PhotoSettings) -> None:
         self._rows: dict[str, int] = {}
         self._reasons: dict[str, str] = {}
-        self._pixels: npt.NDArray[np.uint8] | None = None
+        self._cache: PhotoCache | None = None
         cache = _newest(cache_dir, source_name, settings)
         if cache is None:
             return
@@ -30,16 +27,15 @@ class EarlierCache:
             self._reasons = {
                 row["sha256"]: row["reason"] for row in cache.skipped_rows() if row["sha256"]
             }
-            self._pixels = cache.pixels
+            self._cache = cache
         except InputError:
             self._rows = {}  # damaged: nothing to be had from it
 
-    def find(self, sha256: str) -> npt.NDArray[np.uint8] | str | None:
+    def find(self, sha256: str) -> PhotoCodes | str | None:
         """Return what `prepare` returned for this content, or None if it is not known."""
         row = self._rows.get(sha256)
-        if row is not None and self._pixels is not None:
-            photo: npt.NDArray[np.uint8] = self._pixels[row]
-            return photo
+        if row is not None and (cache := self._cache) is not None:
+            return PhotoCodes(cache.pixels[row], None if cache.crops is None else cache.crops[row])
         return self._reasons.get(sha256)
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from data_pipeline.cache.prepare import FORMAT_VERSION, PhotoSettings, prepare
-from data_pipeline.cache.reader import HEADER, PHOTOS, PIXELS, SKIPPED
+from data_pipeline.cache.prepare import FORMAT_VERSION, PhotoCodes, PhotoSettings, prepare
+from data_pipeline.cache.reader import CROPS, HEADER, PHOTOS, PIXELS, SKIPPED
 from data_pipeline.cache.reuse import EarlierCache
 from data_pipeline.decode.photo import PhotoError
 from data_pipeline.errors import InputError
@@ -21,7 +19,7 @@ from data_pipeline.sources.listing import PhotoSource, Skipped
 
 Row = dict[str, str | None]
 #: a photo's bytes, why its content is not used, or why it could not be read
-Converted = npt.NDArray[np.uint8] | str | PhotoError
+Converted = PhotoCodes | str | PhotoError
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,15 @@ class Outcome:
 
 def write_photos(
     folder: Path,
+    settings: PhotoSettings,
     photos: list[HashedEntry],
     results: Iterator[Converted],
     report: Callable[[int], None],
 ) -> Outcome:
     """Write the usable photos one after another."""
     outcome = Outcome()
-    with (folder / PIXELS).open("wb") as file:
+    with (folder / PIXELS).open("wb") as pixels, ExitStack() as opened:
+        crops = opened.enter_context((folder / CROPS).open("wb")) if settings.crops else None
         for done, (photo, result) in enumerate(zip(photos, results, strict=True), start=1):
             if isinstance(result, PhotoError):
                 outcome.unread.append(Skipped(photo.entry.name, str(result)))
@@ -71,7 +71,9 @@ def write_photos(
                     outcome.dropped.append((photo, result))
                 else:
                     outcome.kept.append(photo)
-                    file.write(result.data)
+                    pixels.write(result.whole.data)
+                    if crops is not None and result.larger is not None:
+                        crops.write(result.larger.data)
             report(done)
     return outcome
 

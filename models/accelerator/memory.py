@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from data_pipeline.cache.prepare import crop_side
 from models.networks.discriminator import Discriminator
 from models.networks.generator import Generator
 from models.training.settings import TrainingSettings
@@ -78,7 +79,7 @@ def estimate_memory(settings: TrainingSettings, *, n_photos: int) -> TrainingMem
         weights=of_both + of_generator,
         optimizers=3 * of_both,
         activations=activations,
-        photos=n_photos * 3 * side**2,
+        photos=n_photos * 3 * (crop_side(side) if settings.crop_area < 1 else side) ** 2,
         captures=activations,
     )
 

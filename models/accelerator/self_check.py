@@ -40,6 +40,7 @@ SETTINGS = TrainingSettings(
     # Devices draw other masks.
     dropout=0.0,
     window_steps=1,
+    crop_area=0.4,
 )
 
 

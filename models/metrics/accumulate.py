@@ -1,9 +1,9 @@
-"""The validation metrics of a set of photos, batch by batch, in memory that does not grow.
+"""The validation metrics of a set of photos, batch by batch, in 12 KB a photo.
 
 What they mean, their formulas and their sources stand with each function: `paired` and `delta_e`
-(how far is each pixel from its original; these prefer grey to honest colours), `distributions` (are
-the colours distributed as in photos) and `gamut` (both are computed on colours as a screen shows
-them).
+(how far is each pixel from its original; these prefer grey to honest colours), `distributions` and
+`set_swd` (are the colours distributed as in photos) and `gamut` (all are computed on colours as a
+screen shows them).
 
 Shapes: N photos, H and W pixels.
 """
@@ -30,6 +30,7 @@ from models.metrics.distributions import (
 from models.metrics.gamut import Colors, displayed_colors
 from models.metrics.names import METRICS
 from models.metrics.paired import grey_skill, l1, psnr, ssim
+from models.metrics.set_swd import pixel_vectors, sliced_wasserstein
 
 #: the mean moments of ab that the Frechet distance needs
 MOMENTS: Final = ("a", "b", "aa", "bb", "ab")
@@ -50,6 +51,9 @@ class ValidationMetrics:
     def __init__(self) -> None:
         self.n_photos = 0
         self._sums: dict[str, float] = {}
+        #: sampled pixels of the photos, (N, 256, 6) of each batch
+        self._real_pixels: list[Tensor] = []
+        self._fake_pixels: list[Tensor] = []
 
     def update(self, L_N1HW: Tensor, real_ab_N2HW: Tensor, fake_ab_N2HW: Tensor) -> None:
         """Add N photos: L in [-1, 1] (`L/50 - 1`), real and fake ab in [-1, 1] (`/127`).
@@ -74,7 +78,11 @@ class ValidationMetrics:
         with torch.inference_mode(), exactly:
             for i in range(0, n_photos, block):
                 part = slice(i, i + block)
-                self._add(_statistics(L_N1HW[part], real_ab_N2HW[part], fake_ab_N2HW[part]))
+                real = displayed_colors(L_N1HW[part], real_ab_N2HW[part])
+                fake = displayed_colors(L_N1HW[part], fake_ab_N2HW[part])
+                self._add(_statistics(real, fake))
+                self._real_pixels.append(pixel_vectors(real).cpu())
+                self._fake_pixels.append(pixel_vectors(fake).cpu())
         self.n_photos += n_photos
 
     def _add(self, statistics: dict[str, Tensor]) -> None:
@@ -100,14 +108,15 @@ class ValidationMetrics:
             "chroma_log_ratio": chroma_log_ratio(mean["real_chroma"], mean["fake_chroma"]),
             "frechet_ab": frechet_ab(gaussian("real"), gaussian("fake")),
             "ab_hf_ratio": ab_hf_ratio(mean["real_hf_energy"], mean["fake_hf_energy"]),
+            "set_swd": sliced_wasserstein(
+                torch.cat(self._real_pixels), torch.cat(self._fake_pixels)
+            ),
         }
         return {name: values[name] for name in METRICS}
 
 
-def _statistics(L_N1HW: Tensor, real_ab_N2HW: Tensor, fake_ab_N2HW: Tensor) -> dict[str, Tensor]:
+def _statistics(real: Colors, fake: Colors) -> dict[str, Tensor]:
     """Return what `compute` needs to know of each photo: named values of shape (N,)."""
-    real = displayed_colors(L_N1HW, real_ab_N2HW)
-    fake = displayed_colors(L_N1HW, fake_ab_N2HW)
     return {
         "l1": l1(real.ab, fake.ab),
         "grey_l1": l1(real.ab, torch.zeros_like(real.ab)),

@@ -33,6 +33,10 @@ _TABLE: dict[str, tuple[Goal, str]] = {
         "one",
         "fine detail of a*b*, output over photo; 1 is right, 4 looks pixelated",
     ),
+    "set_swd": (
+        "minimize",
+        "sliced Wasserstein distance of all photos' pixels together; lower is better",
+    ),
 }
 METRICS = tuple(_TABLE)
 METRIC_GOALS: dict[str, Goal] = {name: goal for name, (goal, _) in _TABLE.items()}

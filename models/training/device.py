@@ -39,6 +39,9 @@ class Compute:
     memory_format: torch.memory_format
     #: whether steps are recorded and replayed: what varies between them then lies in tensors
     captures: bool = False
+    #: steps run with one or with so many threads, whichever is faster at the time; 1: the number of
+    #: threads is left alone, and results are the same bits each time
+    adaptive_threads: int = 1
 
     def autocast(self) -> torch.autocast:
         """Return a context in which the networks compute in `dtype`."""

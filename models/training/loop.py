@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from models.accelerator.captured_steps import CapturedSteps, Draw, GraphRecorder, Step
+from models.accelerator.thread_choice import ThreadedSteps
 from models.networks.generator import Generator
 from models.training.device import Compute
 from models.training.loss_window import LossWindow
@@ -25,7 +26,7 @@ from models.training.weight_average import WeightAverage
 
 
 class Batches(Protocol):
-    """Training batches; they depend on (seed, epoch) only, so that a run can resume."""
+    """Training batches; they depend on an epoch and its seed only, so that a run can resume."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -42,11 +43,12 @@ class Training:
     """The state of one adversarial training, and the loop that advances it epoch by epoch.
 
     Equal settings, batches and thread counts give bitwise equal results on the CPU, also through
-    `state_dict` and `load_state_dict` at any epoch's end.
+    `state_dict` and `load_state_dict` at any epoch's end. (`compute.adaptive_threads` above 1 gives
+    that up for speed.)
     """
 
     def __init__(self, settings: TrainingSettings, batches: Batches, compute: Compute) -> None:
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(settings.seed_of(0))
         self.settings = settings
         self.batches = batches
         self.compute = compute
@@ -112,6 +114,8 @@ class Training:
         self.epoch += 1
 
     def _make_steps(self) -> Step | CapturedSteps:
+        if self.compute.adaptive_threads > 1:
+            return ThreadedSteps(self._train_on, most=self.compute.adaptive_threads)
         if not self.compute.captures:
             return self._train_on
         recorder = GraphRecorder(self.compute.device)
@@ -145,8 +149,8 @@ class Training:
         return [*(t for network in networks for t in network.state_dict().values()), *moments]
 
     def _seed_dropout(self) -> None:
-        # Like the batches, dropout masks depend on (seed, epoch) only, not on what else draws.
-        entropy = np.random.SeedSequence((self.settings.seed, self.epoch))
+        # Like the batches, dropout masks depend on the epoch and its seed, not on what else draws.
+        entropy = np.random.SeedSequence((self.settings.seed_of(self.epoch), self.epoch))
         torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
 
     def _set_learning_rates(self) -> None:
@@ -160,6 +164,20 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as tensors and plain values."""
+        return {
+            **self.generator_state(),
+            "discriminator": self.pair.discriminator.state_dict(),
+            "discriminator_optimizer": optimizer_state(self.pair.discriminator_optimizer),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue exactly where `state_dict` was taken, on whatever device that was."""
+        self.load_generator_state(state)
+        self.pair.discriminator.load_state_dict(state["discriminator"])
+        load_optimizer_state(self.pair.discriminator_optimizer, state["discriminator_optimizer"])
+
+    def generator_state(self) -> dict[str, Any]:
+        """The part of `state_dict` that epochs of pre-training change."""
         pair = self.pair
         return {
             "epoch": self.epoch,
@@ -167,21 +185,16 @@ class Training:
             "seconds": self.seconds,
             "loss_averages": dict(self.window.averages),
             "generator": pair.generator.state_dict(),
-            "discriminator": pair.discriminator.state_dict(),
             "average": self.average.network.state_dict() if self.average else None,
             "generator_optimizer": optimizer_state(pair.generator_optimizer),
-            "discriminator_optimizer": optimizer_state(pair.discriminator_optimizer),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue exactly where `state_dict` was taken, on whatever device that was."""
-        pair = self.pair
-        pair.generator.load_state_dict(state["generator"])
-        pair.discriminator.load_state_dict(state["discriminator"])
+    def load_generator_state(self, state: dict[str, Any]) -> None:
+        """Continue a pre-training exactly where `generator_state` was taken."""
+        self.pair.generator.load_state_dict(state["generator"])
         if self.average:
             self.average.network.load_state_dict(state["average"])
-        load_optimizer_state(pair.generator_optimizer, state["generator_optimizer"])
-        load_optimizer_state(pair.discriminator_optimizer, state["discriminator_optimizer"])
+        load_optimizer_state(self.pair.generator_optimizer, state["generator_optimizer"])
         self.steps = self._make_steps()  # recorded steps would write to the moments of before
         self.window.averages = dict(state["loss_averages"])
         self.epoch, self.step = state["epoch"], state["step"]

@@ -31,6 +31,9 @@ class EpochReport:
     best_metrics: dict[str, float]
     #: whether it was the last epoch
     done: bool
+    #: epochs that another trial had trained, and the seconds that it had taken for them
+    shared_epochs: int = 0
+    seconds_saved: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, which JSON and `torch.load(weights_only=True)` can hold."""

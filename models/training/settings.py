@@ -53,10 +53,15 @@ class TrainingSettings:
     window_steps: int = 10
     #: mirror photos left to right at random
     flip: bool = True
+    #: photos are cropped to squares of this share of their area to all of it, at random; 1: not
+    crop_area: float = 1.0
     #: arithmetic of the networks; auto: bfloat16 where the device has instructions for it
     precision: Precision = "auto"
-    #: seed of weights, data order, flips and dropout
+    #: seed of weights, data order, flips, crops and dropout
     seed: int = 0
+    #: seed of the generator's weights and of all that is drawn while it trains on reconstruction
+    #: alone, so that trainings with different seeds may share those epochs; null: `seed`
+    pretrain_seed: int | None = None
 
     def __post_init__(self) -> None:
         check_side(self.image_size)
@@ -67,10 +72,14 @@ class TrainingSettings:
         for name in ("pretrain_epochs", "ema_images"):
             _check_range(name, getattr(self, name), 0, None)
         _check_range("seed", self.seed, 0, MAXIMUM_SEED)
+        if self.pretrain_seed is not None:
+            _check_range("pretrain_seed", self.pretrain_seed, 0, MAXIMUM_SEED)
         # BatchNorm needs two values a channel; one photo has only one at the narrowest layer.
         _check_range("batch_size", self.batch_size, 2, None)
         for name in ("adversarial_factor", "dropout", "loss_smoothing"):
             _check_range(name, getattr(self, name), 0.0, 1.0)
+        # Smaller ones would be enlarged more than 2.5 times.
+        _check_range("crop_area", self.crop_area, 0.1, 1.0)
         for name in ("generator_lr", "discriminator_lr", "lr_decay"):
             value = getattr(self, name)
             _check_number(name, value)
@@ -88,6 +97,17 @@ class TrainingSettings:
     def adversarial(self) -> bool:
         """Whether a discriminator takes part at all."""
         return self.adversarial_factor > 0.0
+
+    @property
+    def separate_pretraining(self) -> bool:
+        """Whether there are epochs of pre-training with a seed of their own."""
+        return self.pretrain_seed is not None and self.pretrain_epochs > 0
+
+    def seed_of(self, epoch: int) -> int:
+        """The seed of data order, flips and dropout in an epoch, counted from 0."""
+        if self.pretrain_seed is not None and epoch < self.pretrain_epochs:
+            return self.pretrain_seed
+        return self.seed
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

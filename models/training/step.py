@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -59,6 +60,11 @@ class AdversarialPair:
         place = {"device": compute.device, "memory_format": compute.memory_format}
         self.generator = Generator.from_settings(settings)
         self.generator.to(**place)  # type: ignore[call-overload]
+        if settings.separate_pretraining:
+            # A stream of its own: its weights depend neither on the generator's width nor on the
+            # seed of the pre-training.
+            entropy = np.random.SeedSequence(settings.seed, spawn_key=(1,))
+            torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
         self.discriminator = Discriminator(
             settings.discriminator_complexity,
             image_size=settings.image_size,

@@ -19,6 +19,8 @@ from data_pipeline.durable import make_folder, remove_leftovers, replace_files
 from data_pipeline.errors import InputError
 from data_pipeline.split import Split
 from models.accelerator.memory import photos_fit
+from models.beginnings.identity import beginning_key
+from models.beginnings.shared_epoch import Beginning, EpochStore, SharedEpoch
 from models.file_names import BEST, CHECKPOINT, ORIGINALS, SAMPLES
 from models.metrics.objective import Objective
 from models.metrics.validation import validate
@@ -26,7 +28,7 @@ from models.training.checkpoint import encode_checkpoint, load_checkpoint, save_
 from models.training.device import Compute
 from models.training.epoch_progress import EpochProgress
 from models.training.loop import Training
-from models.training.report import BestEpoch, EpochReport
+from models.training.report import BestEpoch, EpochReport, LossRow
 from models.training.sample_grid import encode_png, originals_grid, sample_grid
 from models.training.settings import TrainingSettings
 
@@ -49,6 +51,8 @@ class TrialTraining:
         compute: device, layout and precision.
         max_validation_photos: validate on so many photos at most.
         gpu_share: the part of its GPU that the trial may fill, beside others.
+        beginnings: where epochs of pre-training come from that other trials have trained, and
+            where those of this one go.
 
     Raises InputError if the folder holds a damaged checkpoint, or one of other settings.
     """
@@ -65,6 +69,7 @@ class TrialTraining:
         compute: Compute,
         max_validation_photos: int = 128,
         gpu_share: float = 1.0,
+        beginnings: EpochStore | None = None,
     ) -> None:
         self.folder = folder
         self.settings = settings
@@ -79,12 +84,26 @@ class TrialTraining:
             cache,
             split.train,
             batch_size=settings.batch_size,
-            seed=settings.seed,
+            seed=settings.seed_of,
             flip=settings.flip,
+            crop_area=settings.crop_area,
             resident_on=compute.device if resident else None,
         )
         self.training = Training(settings, batches, compute)
+        self.beginning: Beginning | None = None
+        if beginnings is not None:
+            key = beginning_key(
+                settings,
+                photos=cache.key,
+                train=split.train,
+                validation=self.validation_indices,
+                compute=compute,
+            )
+            self.beginning = Beginning(beginnings, key, epochs=settings.pretrain_epochs)
         self.seconds = 0.0
+        #: epochs that others have trained, and the seconds that it took them
+        self.shared_epochs = 0
+        self.seconds_saved = 0.0
         self.best: BestEpoch | None = None
         self.last_report: EpochReport | None = None
         make_folder(folder)
@@ -110,19 +129,20 @@ class TrialTraining:
     def run_epoch(self, *, on_step: Callable[[EpochProgress], None] | None = None) -> EpochReport:
         """Train, validate and checkpoint one epoch; return its report.
 
-        `on_step` is called after each step.
+        An epoch of pre-training that another trial has trained is taken from there.
+        `on_step` is called after each step that is trained here.
         Raises NonFiniteLossError; the checkpoints of earlier epochs are then untouched.
         """
         started = time.perf_counter()
-
-        def stepped(step: int, steps: int) -> None:
-            if on_step:
-                on_step(self._progress(step, steps))
-
-        windows = list(self.training.run_epoch(on_step=stepped))
-        metrics = validate(
-            self.training.generator, self._validation_batches(), device=self.training.compute.device
-        )
+        shared = self.beginning and self.beginning.take(self.training.epoch + 1)
+        if shared:
+            self.training.load_generator_state(shared.training)
+            self.shared_epochs += 1
+            self.seconds_saved += shared.seconds
+            windows, metrics = shared.windows, shared.metrics
+        else:
+            windows, metrics = self._train_epoch(on_step)
+        trained_sec = time.perf_counter() - started
         key = self.objective.sort_key
         best = self.best
         if best is None or key(metrics) < key(best.metrics):
@@ -140,9 +160,27 @@ class TrialTraining:
             best_epoch=best.epoch,
             best_metrics=best.metrics,
             done=self.done,
+            shared_epochs=self.shared_epochs,
+            seconds_saved=round(self.seconds_saved, 3),
         )
         self._save()
+        if self.beginning and not shared:
+            state = self.training.generator_state()
+            self.beginning.give(SharedEpoch(state, windows, metrics, seconds=trained_sec))
         return self.last_report
+
+    def _train_epoch(
+        self, on_step: Callable[[EpochProgress], None] | None
+    ) -> tuple[list[LossRow], dict[str, float]]:
+        def stepped(step: int, steps: int) -> None:
+            if on_step:
+                on_step(self._progress(step, steps))
+
+        windows = list(self.training.run_epoch(on_step=stepped))
+        metrics = validate(
+            self.training.generator, self._validation_batches(), device=self.training.compute.device
+        )
+        return windows, metrics
 
     def _progress(self, step: int, steps: int) -> EpochProgress:
         averages = self.training.window.averages
@@ -219,6 +257,8 @@ class TrialTraining:
         self.best = BestEpoch(**state["best"])
         # Whether it is done is for the present `max_epochs` to say.
         self.last_report = replace(EpochReport.from_dict(state["last_report"]), done=self.done)
+        self.shared_epochs = self.last_report.shared_epochs
+        self.seconds_saved = self.last_report.seconds_saved
 
 
 def epochs_to_go_on_from(folder: Path) -> int:

@@ -15,9 +15,9 @@ from typing import NoReturn
 
 from analysis.stored_run.run_folder_error import RunFolderError
 from data_pipeline.errors import InputError
+from search import interrupts
 from search.cli import (
     doctor_command,
-    interrupts,
     photo_commands,
     results_commands,
     search_command,

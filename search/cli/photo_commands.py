@@ -182,7 +182,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _inspect(arguments: argparse.Namespace) -> int:
     from data_pipeline.sources.by_name import open_source
     from data_pipeline.sources.inspection import inspect_source
-    from search.cli.progress import Progress
+    from search.progress.display import Progress
 
     progress = Progress()
     with progress.photos() as on_photo:
@@ -209,7 +209,7 @@ def _build(arguments: argparse.Namespace) -> int:
     from data_pipeline.cache.build import build_cache
     from data_pipeline.sources.by_name import open_source
     from models.networks.sides import check_side
-    from search.cli.progress import Progress
+    from search.progress.display import Progress
 
     check_side(arguments.image_size, "--image-size")
     progress = Progress()

@@ -14,12 +14,13 @@ from data_pipeline.errors import InputError
 from models.metrics.broken_guards import describe_broken_guards
 from search.cli.storage_flag import tell_apart, without_secrets
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig
+from search.progress.time_left import rough
 from search.ready_searches import ready_searches
-from search.run.directory import RunFolder, read_rows
-from search.session import SearchSession, new_config, resume_command
+from search.run.directory import RunFolder, read_rows, resume_command
+from search.session import SearchSession, new_config
 
 if TYPE_CHECKING:
-    from search.cli.progress import Progress
+    from search.progress.display import Progress
     from search.run.ledger import Ledger
 
 #: flags that set the configuration key of the same name
@@ -120,7 +121,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from search.cli.progress import Progress
+    from search.progress.display import Progress
 
     with Progress() as progress:
         progress.wait_for("starting")
@@ -184,8 +185,14 @@ def _say_end(run_folder: RunFolder, ledger: Ledger, progress: Progress) -> None:
             # The last row of a trial counts.
             rows = {row["trial_id"]: row for row in read_rows(run_folder.path / "trials.jsonl")}
             broken = describe_broken_guards(ledger.objective.guards, rows[best.trial_id])
-            said += f", but no trial satisfies the guards: {broken}"
+            said += f", whose colours fail the guards: {broken}"
         progress.say(said)
+    if saved := ledger.ended.seconds_saved:
+        trained = ledger.ended.seconds
+        progress.say(
+            f"trained {rough(trained)}; shared beginnings saved {rough(saved)} "
+            f"({saved / (trained + saved):.0%})"
+        )
     progress.say(f"see it with: chromatune leaderboard {shlex.quote(str(run_folder.path))}")
 
 

@@ -57,8 +57,7 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 
 def _enqueue(arguments: argparse.Namespace) -> int:
-    from search.run.directory import is_being_written
-    from search.session import resume_command
+    from search.run.directory import is_being_written, resume_command
     from search.steering.verbs import enqueue
 
     values = {}

@@ -16,8 +16,8 @@ from search.cli.search_command import parse_duration
 from search.config import DEVICE_NAMES, SearchConfig
 
 if TYPE_CHECKING:
-    from search.cli.progress import Progress
     from search.finetune.output_folder import TrainFolder
+    from search.progress.display import Progress
     from search.run.photos import SearchPhotos
 
 
@@ -71,7 +71,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from search.cli.progress import Progress
+    from search.progress.display import Progress
 
     # Operators that an Apple GPU lacks run on the CPU; torch reads this when it is imported.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")

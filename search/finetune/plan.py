@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.stored_run.run import Run, open_run
+from data_pipeline.cache.build import CROPS_SUFFIX
 from data_pipeline.errors import InputError
 from models.file_names import PARAMETERS
 from models.networks.complexity import nearest_discriminator_width
@@ -17,6 +18,7 @@ from search.config import SearchConfig
 from search.finetune.origin import Origin, Pair
 from search.finetune.trial_choice import best_trial, named_trial, reason_of
 from search.run.directory import is_being_written, read_json
+from search.space import NAMES
 
 #: a search's trials are short; by default a training is so many times as long
 FULL_LENGTH = 3
@@ -61,7 +63,7 @@ class TrainPlan:
             return self
         before = (self.data.get("cache") or {}).get(str(self.settings.image_size)) or ""
         # A cache is named by the contents of its photos and how they were prepared.
-        if cache.name != Path(before).name:
+        if cache.name.removesuffix(CROPS_SUFFIX) != Path(before).name.removesuffix(CROPS_SUFFIX):
             if not self.other_images:
                 raise InputError(
                     f"trial {self.origin.trial_id} must go on with the photos it was trained on, "
@@ -212,7 +214,7 @@ def _config_of(
             "image_size": settings.image_size,
             "batch_size": settings.batch_size,
             "known_points": False,
-            "space": {k: value for k, value in settings.to_dict().items() if k != "seed"},
+            "space": {k: value for k, value in settings.to_dict().items() if k in NAMES},
         }
     )
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from data_pipeline.cache.build import open_cache
 from data_pipeline.split import split_by_content
+from models.accelerator.thread_choice import threads_are_fixed, with_adaptive_threads
 from models.training.device import resolve_compute
 from models.training.epoch_progress import EpochProgress
 from models.training.loss_window import NonFiniteLossError
 from models.training.report import EpochReport
 from models.training.trial import TrialTraining
-from search.cli import interrupts
+from search import interrupts
 from search.finetune.output_folder import TrainFolder
 from search.finetune.training_progress import TrainProgress
 from search.run.directory import append_rows, cut_rows, read_rows, utc_now
@@ -36,7 +37,7 @@ def train(
     """Train until all epochs are done, or until the epoch in which the time budget ends.
 
     Goes on from the checkpoint in the folder, if there is one. It uses the threads that torch
-    takes by itself, one for each core: nothing else trains beside it.
+    takes by itself, one for each core, or only one of them where something else keeps a core busy.
 
     Returns:
         The trial's row of trials.jsonl.
@@ -109,6 +110,7 @@ class _Books:
 def _open_trial(folder: TrainFolder, cache_path: Path) -> TrialTraining:
     config, settings = folder.config, folder.settings
     cache = open_cache(cache_path)
+    compute = resolve_compute(config.device, settings.precision)
     return TrialTraining(
         folder.trial_folder,
         settings=settings,
@@ -116,7 +118,7 @@ def _open_trial(folder: TrainFolder, cache_path: Path) -> TrialTraining:
         cache=cache,
         split=split_by_content(cache.hashes, validation_fraction=config.validation_fraction),
         objective=config.make_objective(),
-        compute=resolve_compute(config.device, settings.precision),
+        compute=compute if threads_are_fixed() else with_adaptive_threads(compute),
         max_validation_photos=config.max_validation_photos,
     )
 

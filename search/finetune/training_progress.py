@@ -10,8 +10,8 @@ from rich.text import Text
 from models.training.epoch_progress import EpochProgress
 from models.training.report import EpochReport
 from models.training.trial import TrialTraining
-from search.cli.progress import Progress
-from search.cli.time_left import TimeLeft, rough
+from search.progress.display import Progress
+from search.progress.time_left import TimeLeft, rough
 
 
 class TrainProgress:

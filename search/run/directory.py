@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import math
+import shlex
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +18,8 @@ from data_pipeline import durable
 from data_pipeline.errors import InputError
 
 FORMAT = 1
+#: folder of a run with the epochs of pre-training that its trials share
+BEGINNINGS = "beginnings"
 #: what `RunFolder.create` makes before the run exists
 _BEFORE_RUN_JSON = {"trials", "artifacts", "config.json", "data.json", "config", "data", "run"}
 Status = Literal["running", "finished", "interrupted", "failed"]
@@ -155,7 +158,8 @@ class RunFolder:
                 f"a run must have one driver at a time, but another process runs {self.path}; "
                 "wait for it or stop it"
             ) from error
-        for folder in (self.path, *self.path.glob("trials/*")):
+        trials, beginnings = self.path.glob("trials/*"), self.path.glob(f"{BEGINNINGS}/*")
+        for folder in (self.path, *trials, *beginnings):
             durable.remove_leftovers(folder)
 
     def close(self) -> None:
@@ -245,3 +249,10 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
+
+
+def resume_command(run_path: Path, address: str | None = None) -> str:
+    """The command line that goes on with an interrupted run, on the cluster at `address`."""
+    words = ["chromatune", "search", "--resume", "--name", run_path.name]
+    words += ["--runs-dir", str(run_path.parent)]
+    return shlex.join([*words, "--address", address] if address else words)

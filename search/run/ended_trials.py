@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from models.metrics.objective import Objective
 from search.run.trial_rows import Row, State
 
 #: complete trials, the best ones, that can go on exactly where they ended
@@ -25,29 +26,29 @@ class EndedTrial:
     trial_id: str
     state: State
     reason: str | None
-    #: of the objective at its best epoch; None if it failed or ended before its first epoch
+    #: the penalized objective at its best epoch; None if it failed or ended before its first epoch
     value: float | None
+    #: whether the guards hold there, on the photos that chose it
     feasible: bool
     seconds: float
     #: the trial whose configuration this one trained again
     repeat_of: str | None
+    #: what its epochs had taken that another trial had trained
+    seconds_saved: float = 0.0
 
     @classmethod
-    def from_row(cls, row: Row, metric: str) -> Self:
-        """Read a trial's last row of trials.jsonl; `metric` is the objective."""
+    def from_row(cls, row: Row, objective: Objective) -> Self:
+        """Read a trial's last row of trials.jsonl."""
         return cls(
             row["trial_id"],
             row["state"],
             row["reason"],
-            None if row["state"] == "failed" else row.get(metric),
+            None if row["state"] == "failed" else objective.penalized(row),
             bool(row.get("feasible")),
             row.get("seconds") or 0.0,
             row.get("repeat_of"),
+            row.get("seconds_saved") or 0.0,
         )
-
-
-#: feasible before infeasible, then by the objective; the better, the less
-_Badness = tuple[bool, float]
 
 
 class EndedTrials(Mapping[str, EndedTrial]):
@@ -57,7 +58,7 @@ class EndedTrials(Mapping[str, EndedTrial]):
         """`minimize`: whether the objective is the better the lower it is."""
         self._sign = 1.0 if minimize else -1.0
         self._ended: dict[str, EndedTrial] = {}
-        #: the best trial so far, of those with a value: feasible before infeasible
+        #: the best trial so far, of those with a value
         self.best: EndedTrial | None = None
         #: trials that searched, and those that trained a configuration again
         self.searched = 0
@@ -66,15 +67,17 @@ class EndedTrials(Mapping[str, EndedTrial]):
         self.since_best = 0
         #: of all trials together
         self.seconds = 0.0
-        self._least: _Badness | None = None
+        self.seconds_saved = 0.0
+        self._least: float | None = None
         #: the best complete trials, best first, the earlier first where they are as good
-        self._keeping: list[tuple[_Badness, int, EndedTrial]] = []
+        self._keeping: list[tuple[float, int, EndedTrial]] = []
 
     def add(self, ended: EndedTrial) -> EndedTrial | None:
         """Add a trial; return the one that has no longer a reason to keep its optimizers."""
         badness = self._badness(ended)
         self._ended[ended.trial_id] = ended
         self.seconds += ended.seconds
+        self.seconds_saved += ended.seconds_saved
         if ended.value is not None and (self.best is None or badness < self._badness(self.best)):
             self.best = ended
         if ended.repeat_of is not None:
@@ -98,9 +101,8 @@ class EndedTrials(Mapping[str, EndedTrial]):
         ]
         return sorted(complete, key=self._badness)[:count]
 
-    def _badness(self, ended: EndedTrial) -> _Badness:
-        value = math.inf if ended.value is None else self._sign * ended.value
-        return (not ended.feasible, value)
+    def _badness(self, ended: EndedTrial) -> float:
+        return math.inf if ended.value is None else self._sign * ended.value
 
     def __getitem__(self, trial_id: str) -> EndedTrial:
         return self._ended[trial_id]

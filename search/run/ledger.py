@@ -48,6 +48,10 @@ _OPTUNA_STATES: dict[State, TrialState] = {
     "failed": TrialState.FAIL,
 }
 
+#: trials that were asked for and wait for a beginning which another one trains. The sampler drew
+#: them without what the trials before them teach: no more than that are worth a free slot.
+MAX_HELD = 4
+
 
 class Ledger:
     """Asks the study for trials, records their reports and tells the study their ends."""
@@ -66,6 +70,8 @@ class Ledger:
         self.search_ended: str | None = None
         #: why trials of the search are stopped after their epoch
         self.out_of_time: str | None = None
+        #: epochs of beginnings that trials have reported in this session, by their stages
+        self._trained: dict[str | None, int] = {}
         self._halving = halving_for(config, study)
         recovered = recover(run, study, config)
         self.ended = EndedTrials(minimize=self.objective.direction == "minimize")
@@ -106,7 +112,7 @@ class Ledger:
 
     @property
     def best(self) -> EndedTrial | None:
-        """The best trial so far: feasible before infeasible, then by the objective."""
+        """The best trial so far, by the penalized objective."""
         return self.ended.best
 
     @property
@@ -119,17 +125,29 @@ class Ledger:
 
     def ask(self) -> OpenTrial | None:
         """Start the next trial, or continue an interrupted one; None when there is none (yet)."""
-        trial = self.retry_queue.take() or self._start_next()
+        trial = self.retry_queue.take(self._may_run) or self._start_next()
         if trial is not None:
             self.open[trial.trial_id] = trial
         return trial
 
+    def _may_run(self, trial: OpenTrial) -> bool:
+        """Whether no trial that runs is training a beginning that this one needs."""
+        trained = self._trained.get(trial.stage, 0)
+        return not any(other.trains_for(trial, trained=trained) for other in self.open.values())
+
     def _start_next(self) -> OpenTrial | None:
         waiting = [trial.repeat_of is None for trial in self.retry_queue]
-        if self._search_remaining > sum(waiting):
+        while self._search_remaining > sum(waiting):
+            if self.retry_queue.n_held >= MAX_HELD:
+                return None
             if not self.wishes.enqueue_next():
                 enqueue_point(self.study, others=self.wishes.n_asked)
-            return self._start()
+            trial = self._start()
+            if self._may_run(trial):
+                return trial
+            # Its beginning is in training: meanwhile the next one, which may need another.
+            self.retry_queue.hold(trial)
+            waiting.append(True)
         searching = any(waiting) or any(trial.repeat_of is None for trial in self.open.values())
         if searching or self._repeats_remaining <= len(waiting):
             return None
@@ -192,7 +210,7 @@ class Ledger:
         row = ended_row(trial, self.config, trial.outcome)
         append_rows(self.rows_path, [row])
         self._tell(trial.trial, row)
-        ended = EndedTrial.from_row(row, self.objective.metric)
+        ended = EndedTrial.from_row(row, self.objective)
         if without_optimizers := self.ended.add(ended):
             with contextlib.suppress(InputError):  # nothing to drop in a damaged file
                 drop_optimizers(self.run.trial_folder(without_optimizers.trial_id))
@@ -258,23 +276,33 @@ class Ledger:
         # Optuna knows no intermediate values of trials with several objectives.
         single = not self.config.second_objectives
         if single and trial.stopped is None and report.epoch > trial.study_epoch:
-            trial.trial.report(report.metrics[self.objective.metric], step=report.epoch)
+            value = self.objective.penalized(report.metrics)
+            assert value is not None, "not finite: such a trial has diverged"
+            trial.trial.report(value, step=report.epoch)
         append_report(self.run.trial_folder(trial.trial_id), report.to_dict())
         trial.windows += report.windows
         trial.reported_epoch = report.epoch
+        if trial.stage is not None and report.epoch <= trial.settings.pretrain_epochs:
+            self._trained[trial.stage] = max(self._trained.get(trial.stage, 0), report.epoch)
         trial.report = report
         trial.deaths = 0
 
     def _early_stop(self, trial: OpenTrial, report: EpochReport) -> TrialOutcome | None:
+        value = self.objective.penalized(report.metrics)
+        halving = self._halving
         if self.wishes.shall_stop(trial.trial_id):
             reason = AS_ASKED
         elif trial.repeat_of is not None:
             return None
-        elif self._halving and self._halving.should_stop(
-            trial.trial,
-            epoch=report.epoch,
-            value=report.metrics[self.objective.metric],
-            feasible=report.feasible,
+        elif (
+            halving
+            and value is not None
+            and halving.should_stop(
+                trial.trial,
+                epoch=report.epoch,
+                value=value,
+                beginning=trial.stage if report.epoch <= trial.settings.pretrain_epochs else None,
+            )
         ):
             reason = "behind the best at the same epoch"
         elif self.out_of_time:
@@ -285,14 +313,18 @@ class Ledger:
 
     def _tell(self, trial: Trial, row: Row) -> None:
         state: State = row["state"]
-        guards = () if state == "failed" else self.objective.guards
         tell_end(
             self.study,
             trial,
             _OPTUNA_STATES[state],
-            [row[metric] for metric in self.objectives] if state == "complete" else None,
-            constraints={str(guard): guard.violation(row) for guard in guards},
+            self._values(row) if state == "complete" else None,
             attributes={key: row.get(key) for key in ATTRIBUTES},
             samples=self.run.trial_folder(row["trial_id"]) / SAMPLES,
             artifacts=self.run.artifacts_path,
         )
+
+    def _values(self, row: Row) -> list[float]:
+        """What the study is told of a complete trial."""
+        penalized = self.objective.penalized(row)
+        assert penalized is not None, "a complete trial has a finite objective"
+        return [penalized, *(row[metric] for metric in self.config.second_objectives)]

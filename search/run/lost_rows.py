@@ -36,7 +36,7 @@ def row_from_study(
     """
     record = TrialRecord(
         trial_id=trial_id_of(stored.number),
-        settings=training_settings(stored, config),
+        settings=training_settings(stored, config, started),
         started_at=started["started_at"] if started else utc_now(),
         repeat_of=stored.user_attrs.get("repeat_of"),
     )
@@ -55,6 +55,8 @@ def row_from_study(
         "images": last.get("images"),
         "epochs": last.get("epoch", 0),
         "steps": last.get("step", 0),
+        "shared_epochs": last.get("shared_epochs", 0),
+        "seconds_saved": last.get("seconds_saved", 0.0),
         **summarise_curves(read_rows(folder / CURVES)),
         **{key: stored.user_attrs[key] for key in ATTRIBUTES if key in stored.user_attrs},
     }

@@ -29,8 +29,9 @@ class SearchPhotos:
 def prepare_photos(config: SearchConfig, *, progress: Progress | None = None) -> SearchPhotos:
     """Build (or find) the caches; raises InputError when there are too few usable photos."""
     source = open_source(config.images)
+    crops = min(config.space.values_of("crop_area")) < 1
     caches = {
-        size: build_cache(source, image_size=size, fit=config.fit, progress=progress)
+        size: build_cache(source, image_size=size, fit=config.fit, crops=crops, progress=progress)
         for size in sorted(_image_sizes(config))
     }
     return _checked(config, caches)

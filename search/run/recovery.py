@@ -57,7 +57,7 @@ def recover(run: RunFolder, study: optuna.Study, config: SearchConfig) -> Recove
             has_ended = True
             append_rows(rows_path, [row])
         if row is not None and has_ended:
-            state.ended.append(EndedTrial.from_row(row, config.objective))
+            state.ended.append(EndedTrial.from_row(row, config.make_objective()))
         if stored.state.is_finished():
             continue
         trial = resume_trial(study, config, space, stored)
@@ -75,7 +75,7 @@ def _reopen(
     opened = OpenTrial(
         trial=trial,
         trial_id=trial_id_of(trial.number),
-        settings=training_settings(trial, config),
+        settings=training_settings(trial, config, row),
         started_at=row["started_at"] if row else utc_now(),
         repeat_of=trial.user_attrs.get("repeat_of"),
         study_epoch=study_epoch,
@@ -109,6 +109,8 @@ def _last_report(validations: Sequence[Row], config: SearchConfig) -> EpochRepor
         best_epoch=best["epoch"],
         best_metrics=_metrics(best),
         done=last["epoch"] >= config.max_epochs,
+        shared_epochs=last.get("shared_epochs", 0),
+        seconds_saved=last.get("seconds_saved", 0.0),
     )
 
 

@@ -1,4 +1,4 @@
-"""Trials that wait for a new process, because the search or their own process was killed."""
+"""Trials that wait for a process: theirs or the search was killed, or they share a beginning."""
 
 from __future__ import annotations
 
@@ -28,9 +28,18 @@ class RetryQueue:
         delay = DELAYS_SEC[min(trial.deaths, len(DELAYS_SEC)) - 1]
         self._queue.append((self._clock() + delay, trial))
 
-    def take(self) -> OpenTrial | None:
-        """The trial that has been ready for longest, if one is."""
-        ready = [entry for entry in self._queue if entry[0] <= self._clock()]
+    def hold(self, trial: OpenTrial) -> None:
+        """Let a trial wait for nothing but its beginning."""
+        self._queue.append((-float("inf"), trial))
+
+    @property
+    def n_held(self) -> int:
+        """How many trials have no delay left."""
+        return sum(moment <= self._clock() for moment, _ in self._queue)
+
+    def take(self, may_run: Callable[[OpenTrial], bool] = lambda trial: True) -> OpenTrial | None:
+        """Of the trials that may run, the one that has been ready for longest, if one is."""
+        ready = [entry for entry in self._queue if entry[0] <= self._clock() and may_run(entry[1])]
         if not ready:
             return None
         first = min(ready, key=lambda entry: entry[0])

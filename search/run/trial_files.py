@@ -9,12 +9,15 @@ from models.file_names import CURVES, VALIDATION
 from search.run.directory import append_rows, cut_rows, read_rows
 
 _COUNTERS = ("step", "epoch", "images", "seconds", "feasible")
+#: counters of a trial that goes on from a shared beginning
+_SHARED = ("shared_epochs", "seconds_saved")
 
 
 def append_report(folder: Path, report: dict[str, Any]) -> None:
     """Append an epoch: its losses first, so that each validation has the losses that led to it."""
     append_rows(folder / CURVES, report["windows"])
     counters = {key: report[key] for key in _COUNTERS}
+    counters |= {key: report[key] for key in _SHARED if report[key]}
     append_rows(folder / VALIDATION, [{**counters, **report["metrics"]}])
 
 

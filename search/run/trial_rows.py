@@ -6,16 +6,18 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from analysis.statistics.curve_summary import summarise_curves
+from models.beginnings.identity import stage_key
 from models.metrics.names import METRICS
 from models.networks.complexity import network_sizes
 from models.training.report import EpochReport, LossRow
 from models.training.settings import TrainingSettings
 from search.config import SearchConfig
 from search.run.directory import utc_now
+from search.space import NAMES
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -33,6 +35,7 @@ ATTRIBUTES = (
     "steps",
     "best_epoch",
     "feasible",
+    "penalized_objective",
     "generator_parameters",
     "discriminator_parameters",
     "parameter_ratio",
@@ -86,6 +89,22 @@ class OpenTrial(TrialRecord):
     stopped: TrialOutcome | None = None
     #: how often its process has died since its last report
     deaths: int = 0
+    #: equal for trials that share a beginning; None for one that shares none
+    stage: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        shares = self.settings.separate_pretraining
+        self.stage = stage_key(self.settings) if shares else None
+
+    def trains_for(self, other: OpenTrial, *, trained: int) -> bool:
+        """Whether `other` needs epochs of a beginning that this trial, which runs, is to train.
+
+        `trained`: how many of the beginning are known to be trained.
+        """
+        if self.stage is None or self.stage != other.stage or self.stopped:
+            return False
+        shared = min(self.settings.pretrain_epochs, other.settings.pretrain_epochs)
+        return max(trained, self.reported_epoch, other.reported_epoch) < shared
 
     @property
     def done(self) -> bool:
@@ -104,11 +123,23 @@ class OpenTrial(TrialRecord):
         )
 
 
-def training_settings(trial: Trial | FrozenTrial, config: SearchConfig) -> TrainingSettings:
-    """What the parameters of a trial ask for."""
-    # Trials of a search share a seed for weights and data order only by chance.
+def training_settings(
+    trial: Trial | FrozenTrial, config: SearchConfig, started: Row | None = None
+) -> TrainingSettings:
+    """What the parameters of a trial ask for.
+
+    `started` is the row of its start, if there is one: an earlier version may have started it.
+    """
+    # Trials of a search share a seed for weights and data order only by chance ...
     seed = (config.seed * 7919 + trial.number) % 2**31
-    return config.space.settings(trial.params, seed=seed)
+    settings = config.space.settings(trial.params, seed=seed)
+    if started is not None:
+        return replace(settings, pretrain_seed=started.get("pretrain_seed"))
+    # ... except where they share a beginning. A repeat is to show the chance in all of it.
+    shares = config.space.shares_beginnings and settings.pretrain_epochs > 0
+    if shares and trial.user_attrs.get("repeat_of") is None:
+        return replace(settings, pretrain_seed=config.seed * 7919 % 2**31)
+    return settings
 
 
 def divergence(metrics: Mapping[str, float], objectives: Iterable[str]) -> TrialOutcome | None:
@@ -143,6 +174,7 @@ def started_row(record: TrialRecord, config: SearchConfig) -> Row:
 def ended_row(record: TrialRecord, config: SearchConfig, outcome: TrialOutcome) -> Row:
     """What is known of a trial when it has ended."""
     report, metrics = record.report, record.best_metrics
+    objective = config.make_objective()
     return {
         **started_row(record, config),
         "state": outcome.state,
@@ -154,14 +186,19 @@ def ended_row(record: TrialRecord, config: SearchConfig, outcome: TrialOutcome) 
         "best_epoch": report and report.best_epoch,
         "epochs": report.epoch if report else 0,
         "steps": report.step if report else 0,
-        "feasible": config.make_objective().feasible(metrics),
+        "feasible": objective.feasible(metrics),
+        "penalized_objective": objective.penalized(metrics),
+        "shared_epochs": report.shared_epochs if report else 0,
+        "seconds_saved": report.seconds_saved if report else 0.0,
         **summarise_curves(record.windows),
         **{name: metrics.get(name) for name in METRICS},
     }
 
 
 def _configuration_id(settings: TrainingSettings, config: SearchConfig) -> str:
-    """Hash of all that changes a trial's result, except the seed: repeats share it."""
-    identity = {key: value for key, value in settings.to_dict().items() if key != "seed"}
+    """Hash of all that changes a trial's result, except the seeds: repeats share it."""
+    identity = {key: value for key, value in settings.to_dict().items() if key in NAMES}
+    if settings.crop_area == 1:
+        del identity["crop_area"]  # runs of before there were crops keep their identities
     identity |= {"max_epochs": config.max_epochs, "fit": config.fit, "images": config.images}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]

@@ -10,9 +10,8 @@ from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.winners import winners
 from analysis.stored_run.run import Run, open_run
 from models.training.epoch_progress import read_progress
-from search.cli.time_left import rough
-from search.run.directory import is_being_written
-from search.session import resume_command
+from search.progress.time_left import rough
+from search.run.directory import is_being_written, resume_command
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,7 @@
-"""Asynchronous successive halving (ASHA) with an eye for guards, at a cost that does not grow.
+"""Asynchronous successive halving (ASHA) at a cost that does not grow.
 
-Li et al. 2020, https://arxiv.org/abs/1810.05934. Among trials that all satisfy the guards, or none
-of which does, Optuna's `SuccessiveHalvingPruner` decides the same; but it looks at all trials each
-time, and stops trials that satisfy the guards for being behind others that do not and that can
-never win. A pruner of Optuna is not told of guards; therefore this is none.
+Li et al. 2020, https://arxiv.org/abs/1810.05934. Optuna's `SuccessiveHalvingPruner` decides the
+same; but it looks at all trials each time.
 """
 
 from __future__ import annotations
@@ -18,8 +16,7 @@ from optuna.trial import FrozenTrial, Trial
 class SuccessiveHalving:
     """Stops a trial at a rung unless it is among the best 1/`reduction_factor` that got there.
 
-    One that satisfies the guards there goes on too if it is among the best such part of those that
-    do. Rung k is at `grace_epochs * reduction_factor**k` epochs.
+    Rung k is at `grace_epochs * reduction_factor**k` epochs.
 
     Args:
         grace_epochs: epochs to the first rung.
@@ -43,66 +40,73 @@ class SuccessiveHalving:
         #: how many rungs a trial has reached, by its number
         self._reached: dict[int, int] = {}
         for trial in trials:
-            for rung, (value, feasible) in enumerate(_stored(trial)):
-                self._enter(trial.number, rung, value, feasible)
+            for rung, (value, beginning) in enumerate(_stored(trial)):
+                self._enter(trial.number, rung, value, beginning)
 
-    def should_stop(self, trial: Trial, *, epoch: int, value: float, feasible: bool) -> bool:
+    def should_stop(
+        self, trial: Trial, *, epoch: int, value: float, beginning: str | None = None
+    ) -> bool:
         """Whether a trial stops after an epoch.
 
         Args:
             trial: that is asked about.
             epoch: its last epoch.
-            value: of the objective after it.
-            feasible: whether the guards were satisfied then.
+            value: of the penalized objective after it.
+            beginning: what tells shared beginnings apart, if the epoch belongs to one: at a rung
+                each of them counts once, or the first good one would stop all others by its
+                number.
         """
         while epoch >= self._grace_epochs * self._reduction_factor ** (
             rung := self._reached.get(trial.number, 0)
         ):
             if math.isnan(value):
                 return True
-            trial.set_user_attr(_key(rung), {"value": value, "feasible": feasible})
-            if not self._enter(trial.number, rung, value, feasible):
+            entry = {"value": value, "beginning": beginning}
+            trial.set_user_attr(_key(rung), {k: v for k, v in entry.items() if v is not None})
+            if not self._enter(trial.number, rung, value, beginning):
                 return True
         return False
 
-    def _enter(self, number: int, rung: int, value: float, feasible: bool) -> bool:
+    def _enter(self, number: int, rung: int, value: float, beginning: str | None) -> bool:
+        """Add a value to a rung; return whether its trial goes on."""
         if len(self._rungs) == rung:
             self._rungs.append(_Rung())
         self._reached[number] = rung + 1
-        return self._rungs[rung].add(self._sign * value, feasible, self._reduction_factor)
+        return self._rungs[rung].add(self._sign * value, beginning, self._reduction_factor)
 
 
 class _Rung:
     """Values that reached a rung, signed so that the least is the best, in order."""
 
     def __init__(self) -> None:
-        self._all: list[float] = []
-        self._feasible: list[float] = []
+        self._values: list[float] = []
+        self._beginnings: set[str] = set()
 
-    def add(self, value: float, feasible: bool, reduction_factor: int) -> bool:
-        """Add a value; return whether its trial goes on."""
-        goes_on = False
-        for values in (self._all, self._feasible) if feasible else (self._all,):
-            insort(values, value)
-            # The first trials at a rung go on if they are the best there so far.
-            kept = max(len(values) // reduction_factor, 1)
-            goes_on |= bisect_left(values, value) < kept
-        return goes_on
+    def add(self, value: float, beginning: str | None, reduction_factor: int) -> bool:
+        """Add a value, unless its beginning is there; return whether its trial goes on."""
+        if beginning not in self._beginnings:
+            insort(self._values, value)
+        if beginning is not None:
+            self._beginnings.add(beginning)
+        # The first trials at a rung go on if they are the best there so far.
+        kept = max(len(self._values) // reduction_factor, 1)
+        return bisect_left(self._values, value) < kept
 
 
 def _key(rung: int) -> str:
-    """The attribute of a trial with its value at a rung and whether it satisfied the guards."""
+    """The attribute of a trial with its value at a rung."""
     return f"rung_{rung}"
 
 
-def _stored(trial: FrozenTrial) -> Iterator[tuple[float, bool]]:
+def _stored(trial: FrozenTrial) -> Iterator[tuple[float, str | None]]:
     rung = 0
     while True:
+        # Earlier versions also kept here whether the guards were satisfied.
         if (stored := trial.user_attrs.get(_key(rung))) is not None:
-            yield stored["value"], stored["feasible"]
-        # As earlier versions kept it, under the names of Optuna's own pruner.
+            yield stored["value"], stored.get("beginning")
+        # As still earlier ones kept it, under the name of Optuna's own pruner.
         elif (value := trial.system_attrs.get(f"completed_rung_{rung}")) is not None:
-            yield value, f"feasible_at_rung_{rung}" in trial.system_attrs
+            yield value, None
         else:
             return
         rung += 1

@@ -19,7 +19,6 @@ def tell_end(
     state: TrialState,
     values: Sequence[float] | None,
     *,
-    constraints: Mapping[str, float],
     attributes: Mapping[str, object],
     samples: Path,
     artifacts: Path,
@@ -31,16 +30,11 @@ def tell_end(
         trial: that ended.
         state: how it ended.
         values: of the objectives; None unless it is complete.
-        constraints: how far each guard is broken, at most 0 where it holds.
         attributes: of the trial; None is left out.
         samples: its sample grid, which becomes an artifact if it exists.
         artifacts: the folder of the study's artifacts.
     """
     with written_together(trial.storage):
-        known = trial.constraints
-        for name, violation in constraints.items():
-            if name not in known:
-                trial.set_constraint(name, violation)
         for key, value in attributes.items():
             if value is not None:
                 trial.set_user_attr(key, value)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data_pipeline.cache.build import check_space, check_writable
 from data_pipeline.cache.build_lock import build_lock, clear_abandoned, publish, staging_folder
-from data_pipeline.cache.reader import HEADER, PHOTOS, PIXELS, SKIPPED, open_cache
+from data_pipeline.cache.reader import CROPS, HEADER, PHOTOS, PIXELS, SKIPPED, open_cache
 from data_pipeline.errors import InputError
 
 CHUNK_BYTES = 16 * 2**20
@@ -34,7 +34,8 @@ class Manifest:
 def describe_cache(path: Path) -> Manifest:
     """Read a cache once and list its chunks; raises InputError when it is damaged."""
     cache = open_cache(path)
-    files = (PIXELS, PHOTOS, SKIPPED, HEADER)
+    larger = () if cache.crops is None else (CROPS,)
+    files = (PIXELS, *larger, PHOTOS, SKIPPED, HEADER)
     return Manifest(
         folder=path.name,
         key=cache.key,
@@ -93,7 +94,10 @@ def _is_there(path: Path, manifest: Manifest) -> bool:
     try:
         cache = open_cache(path)
         whole = cache.key == manifest.key and len(cache.hashes) == len(cache)
-        return whole and tuple(map(_hash, _chunks_of(path / PIXELS))) == manifest.chunks[PIXELS]
+        pixels = manifest.chunks.keys() & {PIXELS, CROPS}
+        return whole and all(
+            tuple(map(_hash, _chunks_of(path / name))) == manifest.chunks[name] for name in pixels
+        )
     except (InputError, OSError, KeyError, TypeError):
         return False
 

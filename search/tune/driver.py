@@ -12,15 +12,15 @@ from typing import Any, NoReturn
 
 from data_pipeline.cache.build import default_cache_dir
 from models.accelerator.packing import remembered_packing
+from models.accelerator.thread_choice import threads_are_fixed
 from models.training.device import gpu_memory
-from search.cli import interrupts
-from search.cli.progress import Progress
+from search import interrupts
 from search.config import SearchConfig
-from search.run.directory import RunFolder
+from search.progress.display import Progress
+from search.run.directory import RunFolder, resume_command
 from search.run.ledger import Ledger
 from search.run.photos import SearchPhotos
 from search.run.storage_errors import SearchHaltedError, describe
-from search.session import resume_command
 from search.tune.cluster.head_watch import watch_head
 from search.tune.file_server import start_file_server
 from search.tune.messages import TrialJob
@@ -121,6 +121,7 @@ def _job(files: RunFiles, config: SearchConfig, slots: Slots) -> TrialJob:
         guards=config.guards,
         device=config.device,
         threads=slots.threads,
+        fixed_threads=threads_are_fixed(),
     )
 
 

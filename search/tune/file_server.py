@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from data_pipeline.durable import remove_leftovers, replace_file
 from data_pipeline.errors import InputError
-from models.file_names import ERROR, OF_TRAINING, ORIGINALS, PROGRESS, SAMPLES
+from models.beginnings.folder_store import FolderStore
+from models.file_names import CHECKPOINT, ERROR, OF_TRAINING, ORIGINALS, PROGRESS, SAMPLES
+from search.run.directory import BEGINNINGS
 from search.run.storage_errors import describe
 from search.tune.cache_transfer import Manifest, describe_cache, read_chunk
 from search.tune.cluster.compatibility import own_versions
@@ -93,6 +95,7 @@ class FileServer:
         self._trials = Path(trials)
         self._caches = caches
         self._owners: dict[str, str] = {}
+        self._beginnings = FolderStore(self._trials.with_name(BEGINNINGS))
 
     def manifest(self, image_size: int) -> Manifest:
         """What the cache for an image size consists of."""
@@ -135,6 +138,21 @@ class FileServer:
         # How far an epoch has come is of no use after a power cut.
         replace_file(path, content, durable=name != PROGRESS)
 
+    @_or_halt
+    def read_beginning(self, name: str) -> bytes | None:
+        """An epoch of pre-training that trials share, None if nobody has trained it."""
+        return self._beginnings.read(_checked_epoch(name))
+
+    @_or_halt
+    def write_beginning(self, name: str, content: bytes) -> None:
+        """Keep such an epoch. From whom it comes does not matter: it is the same from all.
+
+        Raises ValueError for names and sizes that are not allowed.
+        """
+        if len(content) > FILES[CHECKPOINT]:
+            raise ValueError(f"{name} must have at most {FILES[CHECKPOINT]} bytes")
+        self._beginnings.write(_checked_epoch(name), content)
+
     def _folder(self, trial_id: str) -> Path:
         if not re.fullmatch(r"[0-9]{4,12}", trial_id):
             raise ValueError(f"a trial is named by its number, not {trial_id!r}")
@@ -172,6 +190,12 @@ def start_file_server(
     )
     ray.get(handle.manifest.remote(next(iter(caches))))
     return handle, FileServerAddress(name=name, node=node, versions=own_versions())
+
+
+def _checked_epoch(name: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{16}/epoch-[0-9]{3,9}\.pt", name):
+        raise ValueError(f"an epoch of a beginning is named KEY/epoch-008.pt, not {name!r}")
+    return name
 
 
 def _checked(name: str) -> str:

@@ -30,6 +30,8 @@ class TrialJob:
     device: str
     #: of a trial, at most
     threads: int
+    #: never fewer, so that results are the same bits each time
+    fixed_threads: bool
 
 
 @dataclass(frozen=True, kw_only=True)

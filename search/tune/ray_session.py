@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 
+from data_pipeline.parallel import THREAD_ENVIRONMENT
 from search.tune.cluster.joining import join
 
 OBJECT_STORE_BYTES = 256 * 1024**2
@@ -31,6 +32,7 @@ _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     # Operators that an Apple GPU lacks run on the CPU.
     "PYTORCH_ENABLE_MPS_FALLBACK": "1",
+    **THREAD_ENVIRONMENT,
 }
 #: what these say of a failure, a search says in its own words
 _LOGGERS = ("ray.tune", "ray.train")

@@ -13,7 +13,7 @@ from optuna.exceptions import StorageInternalError
 from ray.tune import Stopper
 from ray.tune.search import Searcher
 
-from search.cli import interrupts
+from search import interrupts
 from search.run.ended_trials import EndedTrial
 from search.run.ledger import Ledger
 from search.run.storage_errors import describe

@@ -94,7 +94,8 @@ class TensorBoardCallback(Callback):
         writer = self._writers.pop(trial_id, None)
         if writer is None:
             return
-        _, step = self._reached.pop(trial_id)
+        # A full disk may have kept the first epoch from being written.
+        _, step = self._reached.pop(trial_id, (0, 0))
         for name in _PICTURES:
             path = self._trials_folder / trial_id / name
             if path.is_file():

@@ -23,6 +23,7 @@ from data_pipeline.durable import replace_file
 from data_pipeline.errors import InputError
 from data_pipeline.parallel import usable_cores
 from data_pipeline.split import Split, split_by_content
+from models.accelerator.thread_choice import with_adaptive_threads
 from models.file_names import ERROR
 from models.metrics.objective import Guard, Objective
 from models.training.device import (
@@ -150,6 +151,7 @@ class ColorizerTrainable(tune.Trainable):
         except InputError as error:
             raise _PhotosLostError(str(error)) from error
         directory.open()
+        compute = resolve_compute(job.device, settings.precision)
         return TrialTraining(
             directory.folder,
             settings=settings,
@@ -157,9 +159,10 @@ class ColorizerTrainable(tune.Trainable):
             cache=cache,
             split=split,
             objective=Objective(job.objective, tuple(Guard.parse(text) for text in job.guards)),
-            compute=resolve_compute(job.device, settings.precision),
+            compute=compute if job.fixed_threads else with_adaptive_threads(compute),
             max_validation_photos=job.max_validation_photos,
             gpu_share=_gpu_share(),
+            beginnings=directory.beginnings if settings.separate_pretraining else None,
         )
 
     def _release_trial(self) -> None:

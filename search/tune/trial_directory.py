@@ -19,8 +19,11 @@ from typing import Any
 
 from data_pipeline.cache.build import default_cache_dir
 from data_pipeline.errors import InputError
+from models.beginnings.folder_store import FolderStore
+from models.beginnings.shared_epoch import EpochStore
 from models.file_names import PROGRESS
 from models.training.epoch_progress import EpochProgress, ProgressFile
+from search.run.directory import BEGINNINGS
 from search.run.storage_errors import SearchHaltedError, describe, halts
 from search.tune.cache_transfer import bring_cache
 from search.tune.cluster.compatibility import check_versions, own_versions
@@ -63,6 +66,11 @@ class TrialDirectory:
     def folder(self) -> Path:
         """Where the trial's files go."""
         return Path(self._files.trials) / self.trial_id
+
+    @property
+    def beginnings(self) -> EpochStore:
+        """Where epochs of pre-training are that trials share."""
+        return FolderStore(Path(self._files.trials).with_name(BEGINNINGS))
 
     def cache_path(self, image_size: int) -> str:
         """Where the photos are."""
@@ -112,6 +120,11 @@ class RemoteTrialDirectory(TrialDirectory):
         """A folder of this machine that ends with the trial."""
         return Path(self._scratch.name)
 
+    @property
+    def beginnings(self) -> EpochStore:
+        """Those of the run, through the file server."""
+        return _RemoteStore(self._files)
+
     def cache_path(self, image_size: int) -> str:
         """The cache of this machine; it is brought here when it is missing."""
         assert self._files.server is not None
@@ -160,6 +173,20 @@ class RemoteTrialDirectory(TrialDirectory):
     def close(self) -> None:
         """Remove the folder."""
         self._scratch.cleanup()
+
+
+class _RemoteStore:
+    """Beginnings on the driver's machine (see `models.beginnings.shared_epoch.EpochStore`)."""
+
+    def __init__(self, files: RunFiles) -> None:
+        self._server = _server(files)
+
+    def read(self, name: str) -> bytes | None:
+        content: bytes | None = _ask(self._server.read_beginning.remote(name))
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        _ask(self._server.write_beginning.remote(name, content))
 
 
 def find_trial_directory(files: RunFiles, trial_id: str) -> TrialDirectory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,27 @@ def test_a_package_that_hides_ours_is_told(tmp_path: Path, *, regular: bool) -> 
         last = done.stderr.splitlines()[-1]
         assert last.startswith("ImportError: chromatune must find its package 'models' in")
         assert str(tmp_path / "models") in last
+
+
+@pytest.mark.parametrize("person", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}])
+def test_threads_of_a_command_wait_without_spinning(person: dict[str, str]) -> None:
+    script = """
+import os, sys
+sys.argv[1:] = ["--version"]
+from chromatune.__main__ import main
+try:
+    main()
+except SystemExit:
+    print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)
+"""
+    environment = {name: text for name, text in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**environment, **person},
+        capture_output=True,
+        text=True,
+    )
+    # Torch reads it when it is loaded.
+    expected = f"{person.get('OMP_WAIT_POLICY', 'PASSIVE')} False"
+    assert done.stdout.splitlines()[-1] == expected, done.stderr

@@ -18,6 +18,11 @@ def cache(make_photos, cache_dir: Path) -> PhotoCache:
     return build_cache(make_photos(range(N)), image_size=32, cache_dir=cache_dir)
 
 
+@pytest.fixture
+def with_crops(make_photos, cache_dir: Path) -> PhotoCache:
+    return build_cache(make_photos(range(N)), image_size=32, crops=True, cache_dir=cache_dir)
+
+
 def batches(cache: PhotoCache, **settings) -> TrainingBatches:
     settings = {"batch_size": 4, "seed": 0, **settings}
     return TrainingBatches(cache, np.arange(N), **settings)
@@ -136,3 +141,44 @@ def test_every_code_is_decoded_alike_by_computing_and_by_looking_up() -> None:
         assert found.dtype == torch.float32
         assert found.shape == computed.shape
         assert torch.equal(computed, found)
+
+
+def test_each_epoch_shows_other_crops_of_each_photo(with_crops: PhotoCache) -> None:
+    training = batches(with_crops, batch_size=N, crop_area=0.4, flip=False)
+    order = np.random.default_rng((0, 0)).permutation(N)
+    (whole,) = stack(TrainingBatches(with_crops, order, batch_size=N, seed=0, flip=False).epoch(0))
+    (first,), (again,), (second,) = (stack(training.epoch(epoch)) for epoch in (0, 0, 1))
+    assert first.shape == whole.shape
+    assert torch.equal(first, again)
+    assert not any(torch.equal(one, other) for one in first for other in second)
+    # They are still photos: the mean colours of a crop are near those of a photo.
+    distances = torch.cdist(first.mean((2, 3)), whole.mean((2, 3)))
+    assert distances.min(1).values.max() < 0.15
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_crops_of_a_resumed_epoch_are_those_of_the_uninterrupted(
+    with_crops: PhotoCache, start: int
+) -> None:
+    whole = stack(batches(with_crops, crop_area=0.4).epoch(4))
+    resumed = stack(batches(with_crops, crop_area=0.4).epoch(4, start_step=start))
+    assert torch.equal(resumed, whole[start:])
+    assert not torch.equal(stack(batches(with_crops, crop_area=0.4, seed=1).epoch(4)), whole)
+
+
+def test_crops_on_a_device_are_the_same(with_crops: PhotoCache) -> None:
+    read = batches(with_crops, seed=3, crop_area=0.4)
+    resident = batches(with_crops, seed=3, crop_area=0.4, resident_on=torch.device("cpu"))
+    for epoch in range(3):
+        assert torch.equal(stack(read.epoch(epoch)), stack(resident.epoch(epoch)))
+
+
+def test_whole_photos_come_as_before_from_a_cache_with_crops(
+    cache: PhotoCache, with_crops: PhotoCache
+) -> None:
+    assert torch.equal(stack(batches(cache).epoch(2)), stack(batches(with_crops).epoch(2)))
+
+
+def test_crops_need_a_cache_that_holds_them(cache: PhotoCache) -> None:
+    with pytest.raises(InputError, match=r"crop_area 0\.4 needs a photo cache with crops"):
+        batches(cache, crop_area=0.4)

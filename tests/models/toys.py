@@ -14,6 +14,7 @@ from torch import Tensor
 
 from data_pipeline.cache.build import PhotoCache
 from data_pipeline.split import split_by_content
+from models.beginnings.shared_epoch import EpochStore
 from models.metrics.objective import Objective
 from models.training.device import Compute, resolve_compute
 from models.training.settings import TrainingSettings
@@ -56,7 +57,7 @@ class ToyBatches:
 
     def draws(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         for step in range(self.steps_per_epoch):
-            key = (self.settings.seed, 0 if self._fixed else 1 + epoch * 1000 + step)
+            key = (self.settings.seed_of(epoch), 0 if self._fixed else 1 + epoch * 1000 + step)
             yield toy_batch(self.settings.batch_size, self.settings.image_size, seed=key)
 
     def decode(self, *draw: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,6 +96,7 @@ def new_trial(
     settings: TrainingSettings | None = None,
     max_epochs: int = TRIAL_EPOCHS,
     dtype: torch.dtype = torch.float32,
+    beginnings: EpochStore | None = None,
 ) -> TrialTraining:
     return TrialTraining(
         folder,
@@ -105,6 +107,7 @@ def new_trial(
         objective=Objective(),
         compute=cpu(dtype),
         max_validation_photos=12,
+        beginnings=beginnings,
     )
 
 

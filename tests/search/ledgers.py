@@ -37,7 +37,7 @@ def open_ledger(path: Path, config: SearchConfig) -> Ledger:
 def make_report(
     epoch: int, *, value: float = 5.0, grey_skill: float = 0.1, best: int = 1
 ) -> EpochReport:
-    metrics = {**dict.fromkeys(METRICS, 1.0), "ab_swd": value, "grey_skill": grey_skill}
+    metrics = {**dict.fromkeys(METRICS, 1.0), "set_swd": value, "grey_skill": grey_skill}
     return EpochReport(
         epoch=epoch,
         step=10 * epoch,
@@ -69,10 +69,11 @@ def make_job(folder: Path, **changes: Any) -> TrialJob:
         "validation_fraction": 0.1,
         "max_validation_photos": 12,
         "max_epochs": EPOCHS,
-        "objective": "ab_swd",
+        "objective": "set_swd",
         "guards": (),
         "device": "cpu",
         "threads": 1,
+        "fixed_threads": True,
     }
     return TrialJob(**{**values, **changes})
 

@@ -32,7 +32,7 @@ def test_it_says_what_would_happen_and_leaves_no_run(
     assert facts["photos"] == "synthetic:40: 40 photos: 30 train, 10 validate"
     assert facts["trials"] == "6, then 2 x 3 repeats; 2 at the same time"
     assert facts["epochs"] == "up to 2 a trial, 7 steps each"
-    assert facts["objective"] == "ab_swd, where grey_skill > 0 and ab_hf_ratio < 2"
+    assert facts["objective"] == "set_swd, where grey_skill > 0 and ab_hf_ratio < 2"
     assert facts["generator_complexity"] == "8 to 48, logarithmic"
     assert facts["batch_size"] == "4"
     said = re.fullmatch(

@@ -16,7 +16,7 @@ from models.networks.complexity import network_sizes
 from search.config import SearchConfig, load_yaml
 from search.ready_searches import find_config
 from search.study.creation import distributions
-from search.tune.cluster import PACKAGES
+from search.tune.worker_imports import PACKAGES
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "search" / "configs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ def test_activations_grow_with_batch_and_width_and_weights_with_width_alone() ->
 def test_all_parts_are_counted() -> None:
     memory = estimate_memory(_settings(16, 4), n_photos=1000)
     assert memory.photos == 1000 * 3 * 256**2
+    cropped = estimate_memory(replace(_settings(16, 4), crop_area=0.4), n_photos=1000)
+    assert cropped.photos == 1000 * 3 * 320**2
     # 224 c^2 + 45 c and 128 c^2 + 37 c + c d^2 + 1 numbers of four bytes.
     generator, discriminator = 224 * 16**2 + 45 * 16, 128 * 4**2 + 37 * 4 + 4 * 256**2 + 1
     assert memory.weights == 4 * (2 * generator + discriminator)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from functools import lru_cache
 
 import numpy as np
@@ -50,6 +51,7 @@ def test_names_are_the_contract(photos: Photos) -> None:
         "ab_swd",
         "frechet_ab",
         "ab_hf_ratio",
+        "set_swd",
     )
 
 
@@ -69,6 +71,7 @@ def test_the_truth_scores_perfectly(photos: Photos) -> None:
             "ab_swd": 0,
             "frechet_ab": 0,
             "ab_hf_ratio": 1,
+            "set_swd": 0,
         },
         abs=1e-6,
     )
@@ -138,14 +141,17 @@ def test_photos_weigh_the_same_whatever_their_size() -> None:
         assert metrics.compute()[name] == pytest.approx(mean, rel=1e-5)
 
 
-def test_memory_does_not_grow_with_the_photos(photos: Photos) -> None:
-    metrics = ValidationMetrics()
+def test_memory_of_a_photo_does_not_grow_with_its_size(photos: Photos) -> None:
     L, ab = photos
-    metrics.update(L, ab, ab)
-    held = {name: value for name, value in vars(metrics).items() if name != "n_photos"}
-    numbers = [value for sums in held.values() for value in sums.values()]
-    assert len(numbers) < 40
-    assert all(type(value) is float for value in numbers)
+    held = []
+    for scale in (1, 4):
+        larger = [
+            tensor.repeat_interleave(scale, 2).repeat_interleave(scale, 3) for tensor in (L, ab)
+        ]
+        metrics = ValidationMetrics()
+        metrics.update(*larger, larger[1])
+        held.append(len(pickle.dumps(metrics)))
+    assert held[1] < 1.1 * held[0] < 1.1 * 16_000 * len(L)
 
 
 @pytest.mark.parametrize(

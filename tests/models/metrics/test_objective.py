@@ -5,7 +5,7 @@ import random
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from data_pipeline.errors import InputError
@@ -99,16 +99,51 @@ def test_a_metric_without_a_value_satisfies_no_guard(guard: Guard, value: float 
 
 def test_the_default_objective_lets_neither_grey_nor_speckle_win() -> None:
     objective = Objective()
-    honest = {"ab_swd": 9.0, "grey_skill": 0.05, "ab_hf_ratio": 1.2}
-    better = {"ab_swd": 8.0, "grey_skill": 0.01, "ab_hf_ratio": 1.9}
-    grey = {"ab_swd": 1.0, "grey_skill": 0.0, "ab_hf_ratio": 0.0}
-    speckled = {"ab_swd": 0.5, "grey_skill": 0.2, "ab_hf_ratio": 2.0}
-    broken = {"ab_swd": math.nan, "grey_skill": 0.2, "ab_hf_ratio": 1.0}
-    unmeasured = {"ab_swd": None, "grey_skill": 0.2, "ab_hf_ratio": 1.0}
-    assert [objective.feasible(m) for m in (honest, better, grey, speckled)] == [1, 1, 0, 0]
-    ranked = sorted([broken, grey, honest, speckled, better], key=objective.sort_key)
-    assert ranked == [better, honest, speckled, grey, broken]
+    lively = {"set_swd": 1.6, "grey_skill": 0.05, "ab_hf_ratio": 1.2}
+    pale = {"set_swd": 2.4, "grey_skill": 0.07, "ab_hf_ratio": 0.3}
+    grey = {"set_swd": 3.4, "grey_skill": 0.0, "ab_hf_ratio": 0.0}
+    speckled = {"set_swd": 1.5, "grey_skill": 0.02, "ab_hf_ratio": 5.0}
+    broken = {"set_swd": math.nan, "grey_skill": 0.2, "ab_hf_ratio": 1.0}
+    unmeasured = {"set_swd": None, "grey_skill": 0.2, "ab_hf_ratio": 1.0}
+    assert [objective.feasible(m) for m in (lively, pale, grey, speckled)] == [1, 1, 0, 0]
+    ranked = sorted([broken, grey, pale, speckled, lively], key=objective.sort_key)
+    assert ranked[0] == lively
+    assert ranked[1] == pale
+    assert ranked[-1] == broken
     assert objective.sort_key(unmeasured) == objective.sort_key(broken) == objective.sort_key({})
+
+
+@given(
+    st.sampled_from(["<", ">"]), st.floats(-100, 100), st.floats(-100, 100), st.floats(1e-9, 1e-6)
+)
+def test_no_bound_is_a_cliff(
+    sign: Literal["<", ">"], bound: float, value: float, step: float
+) -> None:
+    guard = Guard("l1", sign, bound)
+    before, after = guard.penalty({"l1": value}), guard.penalty({"l1": value + step})
+    assert before >= 0
+    # The steepest place of the logarithmic scale is its start, half the bound.
+    width = 0.3 * max(bound, 1e-300) if sign == "<" and bound > 0 else 0.05
+    assume(width > 1e-3)
+    assert abs(after - before) <= step / width + 1e-9
+
+
+@given(st.builds(Guard, st.sampled_from(METRICS), st.sampled_from(["<", ">"]), moderate))
+def test_a_penalty_starts_before_the_bound(guard: Guard) -> None:
+    assert guard.penalty({guard.metric: guard.bound}) == pytest.approx(0.5)
+    inside = -1.0 if guard.sign == "<" else 1.0
+    far = guard.bound + inside * max(0.06, 0.6 * abs(guard.bound))
+    assert guard.penalty({guard.metric: far}) == 0
+    assert guard.penalty({guard.metric: None}) > guard.penalty({guard.metric: guard.bound})
+
+
+@given(st.sampled_from(sorted(DIRECTIONS)), moderate)
+def test_what_keeps_far_from_its_guards_is_not_penalized(metric: str, value: float) -> None:
+    objective = Objective(metric, (Guard("chroma_log_ratio", ">", -1.0),))
+    assert objective.penalized({metric: value, "chroma_log_ratio": 0.0}) == value
+    worse = objective.penalized({metric: value, "chroma_log_ratio": -2.0})
+    assert worse is not None
+    assert (worse > value) == (objective.direction == "minimize")
 
 
 @given(st.sampled_from(sorted(DIRECTIONS)), st.lists(finite, min_size=2, max_size=8))

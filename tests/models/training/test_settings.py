@@ -33,8 +33,10 @@ valid_values = st.fixed_dictionaries(
         "loss_smoothing": shares,
         "window_steps": st.integers(1, 1000),
         "flip": st.booleans(),
+        "crop_area": st.floats(0.1, 1.0),
         "precision": st.sampled_from(["auto", "float32", "bfloat16"]),
         "seed": st.integers(0, 2**63 - 1),
+        "pretrain_seed": st.none() | st.integers(0, 2**63 - 1),
     },
 )
 
@@ -80,12 +82,15 @@ def test_every_setting_is_tested_here() -> None:
         ("loss_smoothing", 2, "at most 1.0"),
         ("window_steps", 0, "at least 1"),
         ("flip", "no", "true or false"),
+        ("crop_area", 0.05, "at least 0.1 and at most 1.0"),
+        ("crop_area", 1.5, "at least 0.1 and at most 1.0"),
         ("flip", 1, "true or false"),
         ("smooth_upsampling", 0, "true or false"),
         ("precision", "float16", "one of auto, float32, bfloat16"),
         ("precision", None, "one of auto, float32, bfloat16"),
         ("seed", -1, "at least 0"),
         ("seed", 2**64, "at most"),
+        ("pretrain_seed", -1, "at least 0"),
     ],
 )
 def test_values_out_of_range_are_refused_in_one_line(name: str, value: Any, rule: str) -> None:

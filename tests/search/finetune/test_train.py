@@ -89,8 +89,8 @@ def test_progress_is_plain_lines_on_standard_error(
     lines = error_of(capfd).splitlines()
     assert lines[0] == "40 photos: 30 train, 10 validate"
     assert lines[1] == "trial 0000 of mine goes on after epoch 2, up to epoch 3"
-    assert lines[2].startswith("[3/3] ab_swd ")
-    assert lines[3].startswith("done: 3 of 3 epochs; best ab_swd ")
+    assert lines[2].startswith("[3/3] set_swd ")
+    assert lines[3].startswith("done: 3 of 3 epochs; best set_swd ")
     assert lines[4].startswith("wrote the generator of epoch ")
     assert len(lines) == 5
 

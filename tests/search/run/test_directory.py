@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from data_pipeline.errors import InputError
-from search.run.directory import RunFolder, read_json
-from search.tune.driver import resume_command
+from search.run.directory import RunFolder, read_json, resume_command
 
 
 class Killed(BaseException):

@@ -14,8 +14,8 @@ import pytest
 from optuna.trial import TrialState
 
 from models.training.report import EpochReport
-from search.cli.progress import Progress
 from search.config import EarlyStopping
+from search.progress.display import Progress
 from search.run import ledger as ledger_module
 from search.run import trial_files
 from search.run.directory import read_rows
@@ -44,12 +44,13 @@ def test_a_complete_trial_is_told_its_best_value(tmp_path: Path) -> None:
     assert trial.state is TrialState.COMPLETE
     assert trial.value == 5.0
     assert trial.intermediate_values == {1: 5.0, 2: 5.0, 3: 5.0}
-    assert trial.constraints == {"grey_skill > 0": -0.1, "ab_hf_ratio < 2": -1.0}
+    # Guards are in the value; constraints would be a cliff again.
+    assert trial.constraints == {}
     assert trial.user_attrs["parameter_ratio"] > 0
     row = rows_of(ledger)["0000"]
     assert row["state"] == "complete"
     assert row["epochs"] == EPOCHS
-    assert row["ab_swd"] == 5.0
+    assert row["set_swd"] == 5.0
     assert row["adversarial_trend"] in ("rising", "stagnant", "falling", "unclear")
     assert len(read_rows(ledger.run.trial_folder("0000") / "curves.jsonl")) == EPOCHS * WINDOWS
     assert ledger.ask() is None
@@ -78,7 +79,7 @@ def test_an_early_stop_is_pruned_with_its_last_value(tmp_path: Path) -> None:
     ("report", "words"),
     [
         (None, "total was nan at step 7"),
-        (make_report(1, value=math.nan), "ab_swd was nan"),
+        (make_report(1, value=math.nan), "set_swd was nan"),
     ],
 )
 def test_failures_are_told_as_failed_with_the_reason(
@@ -113,29 +114,34 @@ def test_a_search_in_which_every_trial_failed_ends_with_the_reason(tmp_path: Pat
         run_search(ledger.run, ledger.config, ledger, photos, address=None, progress=Progress())
 
 
-def test_feasible_beats_better_but_infeasible(tmp_path: Path) -> None:
-    ledger = open_ledger(tmp_path, make_config(trials=2))
-    for value, grey_skill in ((9.0, 0.1), (1.0, -0.1)):
+def test_study_and_ledger_agree_on_what_a_broken_guard_costs(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path, make_config(trials=3))
+    for value, grey_skill in ((2.0, 0.1), (1.9, -0.1), (1.7, -0.1)):
         opened = ledger.ask()
         assert opened is not None
         for epoch in range(1, EPOCHS + 1):
             ledger.report(opened.trial_id, make_report(epoch, value=value, grey_skill=grey_skill))
         ledger.finish(opened.trial_id)
     assert ledger.best is not None
-    assert ledger.best.trial_id == "0000"
-    assert ledger.study.best_trial.number == 0
+    assert [ended.feasible for ended in ledger.ended.values()] == [True, False, False]
+    values = [ended.value for ended in ledger.ended.values()]
+    assert values[0] == 2.0 < values[1]  # type: ignore[operator]
+    assert values == [trial.value for trial in ledger.study.trials]
+    assert values == [row["penalized_objective"] for row in rows_of(ledger).values()]
+    assert ledger.best.trial_id == "0002"
+    assert ledger.study.best_trial.number == 2
 
 
-def test_a_feasible_trial_is_not_stopped_for_infeasible_ones(tmp_path: Path) -> None:
+def test_early_stopping_weighs_broken_guards_too(tmp_path: Path) -> None:
     stopping = EarlyStopping(grace_epochs=1, reduction_factor=3)
     ledger = open_ledger(tmp_path, make_config(trials=6, early_stopping=stopping))
     stops = []
-    for value, grey_skill in ((1.0, -0.1), (2.0, -0.1), (3.0, -0.1), (9.0, 0.1), (9.5, 0.1)):
+    for value, grey_skill in ((2.0, -0.1), (2.1, 0.1), (2.3, 0.1), (1.9, -0.3)):
         opened = ledger.ask()
         assert opened is not None
         report = make_report(1, value=value, grey_skill=grey_skill)
         stops.append(ledger.report(opened.trial_id, report))
-    assert stops == [False, True, True, False, True]
+    assert stops == [False, False, True, True]
 
 
 def test_a_time_budget_ends_open_trials_as_pruned(tmp_path: Path) -> None:
@@ -297,7 +303,7 @@ def test_killed_at_any_write_the_ledger_is_true_again_after_resuming(
         assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
         for trial in trials:
             row = rows[f"{trial.number:04d}"]
-            assert trial.value == row["ab_swd"] == 5.0 + trial.number
+            assert trial.value == row["set_swd"] == 5.0 + trial.number
             assert list(trial.intermediate_values) == [1, 2, 3]
             assert trial.params["generator_complexity"] == row["generator_complexity"]
             curves = read_rows(again.run.trial_folder(row["trial_id"]) / "curves.jsonl")

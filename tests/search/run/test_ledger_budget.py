@@ -120,7 +120,7 @@ def test_second_objectives_are_told_together_and_stop_nothing_early(tmp_path: Pa
             assert ledger.report(opened.trial_id, report) is (epoch == EPOCHS)
         assert ledger.finish(opened.trial_id).state == "complete"
     study = ledger.study
-    assert study.metric_names == ["ab_swd", "grey_skill"]
+    assert study.metric_names == ["set_swd", "grey_skill"]
     assert [trial.values for trial in study.trials] == [[1.0, 0.1], [2.0, 0.3], [3.0, 0.2]]
     assert [trial.number for trial in study.best_trials] == [0, 1]
     assert [direction.name for direction in study.directions] == ["MINIMIZE", "MAXIMIZE"]

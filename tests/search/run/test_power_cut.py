@@ -63,7 +63,7 @@ class FakeTraining:
         values = [self._value(n) for n in range(1, epoch + 1)]
         best = values.index(min(values)) + 1
         report = make_report(epoch, value=values[-1], best=best)
-        best_metrics = {**report.metrics, "ab_swd": values[best - 1]}
+        best_metrics = {**report.metrics, "set_swd": values[best - 1]}
         report = replace(report, best_metrics=best_metrics)
         if best == epoch:
             content = encode_checkpoint({"epoch": epoch})
@@ -170,7 +170,7 @@ def check_all(run: Path) -> None:
         assert trial.state is STATES[last["state"]]
         assert last["state"] in ("complete", "pruned"), last["reason"]
         if last["state"] == "complete":
-            assert trial.value == last["ab_swd"]
+            assert trial.value == last["set_swd"]
         assert last["generator_complexity"] == trial.params["generator_complexity"]
         assert read_json(folder / PARAMETERS).items() <= last.items()
         epochs = [row["epoch"] for row in read_rows(folder / VALIDATION)]

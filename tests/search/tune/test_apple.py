@@ -12,7 +12,7 @@ import ray
 from rich.console import Console
 
 from models.training.report import EpochReport
-from search.cli.progress import Progress
+from search.progress.display import Progress
 from search.tune.messages import EpochDone, from_result
 from search.tune.ray_session import ray_session
 from search.tune.trainable import ColorizerTrainable

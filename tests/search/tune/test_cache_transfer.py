@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from data_pipeline.cache.build import build_cache
-from data_pipeline.cache.reader import PIXELS, open_cache
+from data_pipeline.cache.reader import CROPS, PIXELS, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.sources.by_name import open_source
 from models.training.epoch_progress import EpochProgress, read_progress
@@ -25,11 +26,11 @@ from search.tune.trial_directory import RemoteTrialDirectory, RunFiles, TrialDir
 CHUNK = 10_000
 
 
-@pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(params=[False, True], ids=["whole", "crops"])
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     monkeypatch.setattr(cache_transfer, "CHUNK_BYTES", CHUNK)
-    cache = build_cache(open_source("synthetic:12"), image_size=32, cache_dir=tmp_path / "home")
-    return cache.path
+    photos, home = open_source("synthetic:12"), tmp_path / "home"
+    return build_cache(photos, image_size=32, crops=request.param, cache_dir=home).path
 
 
 class _Line:
@@ -67,6 +68,7 @@ def test_a_cache_arrives_once_whatever_asks_for_it(source: Path, tmp_path: Path)
     copy = open_cache(found[0])
     assert copy.hashes == open_cache(source).hashes
     assert (copy.pixels == open_cache(source).pixels).all()
+    assert np.array_equal(copy.crops, open_cache(source).crops)
     assert [path.name for path in there.iterdir()] == [source.name]
 
 
@@ -83,9 +85,11 @@ def test_a_damaged_copy_is_replaced(source: Path, tmp_path: Path, damage: str) -
     copy = tmp_path / "there" / source.name
     shutil.copytree(source, copy)
     if damage == "flip":
-        content = bytearray((copy / PIXELS).read_bytes())
+        # The larger photos, if it has some.
+        flipped = copy / (CROPS if (copy / CROPS).exists() else PIXELS)
+        content = bytearray(flipped.read_bytes())
         content[5000] ^= 1
-        (copy / PIXELS).write_bytes(content)
+        flipped.write_bytes(content)
     elif damage == "cut":
         (copy / PIXELS).write_bytes((copy / PIXELS).read_bytes()[:-1])
     elif damage == "rows":
@@ -228,3 +232,35 @@ def test_a_full_disk_of_another_machine_ends_the_trial_only(tmp_path: Path) -> N
     assert "TMPDIR" in failure.reason
     assert not failure.halts
     assert TrialDirectory(files, "0000").explain(full).halts
+
+
+def test_beginnings_go_to_the_run_and_to_other_machines(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = SimpleNamespace(
+        read_beginning=SimpleNamespace(remote=server.read_beginning),
+        write_beginning=SimpleNamespace(remote=server.write_beginning),
+    )
+    monkeypatch.setattr(trial_directory, "_server", lambda files: actor)
+    monkeypatch.setattr(trial_directory, "_ask", lambda answer: answer)
+    files = RunFiles(trials=str(tmp_path / "trials"), caches={})
+    there = RemoteTrialDirectory(files, "0000")
+    name = "0123456789abcdef/epoch-001.pt"
+    assert there.beginnings.read(name) is None
+    there.beginnings.write(name, b"an epoch")
+    assert there.beginnings.read(name) == b"an epoch"
+    # The driver's own machine has the same folder.
+    assert trial_directory.TrialDirectory(files, "0001").beginnings.read(name) == b"an epoch"
+    there.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["../epoch-001.pt", "0123456789abcdef/../../run.json", "/etc/passwd", "epoch-001.pt"]
+)
+def test_no_other_names_of_beginnings_pass(server: FileServer, tmp_path: Path, name: str) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match="an epoch of a beginning"):
+        server.write_beginning(name, b"")
+    with pytest.raises(ValueError, match="an epoch of a beginning"):
+        server.read_beginning(name)
+    assert sorted(tmp_path.rglob("*")) == before

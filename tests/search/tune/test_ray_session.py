@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
+
+from search.tune.ray_session import ray_session
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_SEC = 240
@@ -86,3 +89,11 @@ def test_a_search_leaves_its_caller_as_it_was(how: str, tmp_path: Path) -> None:
     assert before["session"] == (how == "own session")
     for what in before:
         assert after[what] == before[what], what
+
+
+def test_threads_of_workers_wait_without_spinning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    with ray_session(None, "cpu"):
+        policy = ray.get(ray.remote(lambda: os.environ["OMP_WAIT_POLICY"]).remote())
+    assert policy == "PASSIVE"
+    assert "OMP_WAIT_POLICY" not in os.environ

@@ -26,7 +26,7 @@ discriminator_lr adversarial_factor generator_parameters discriminator_parameter
 conv_parameter_ratio adversarial_drift adversarial_trend reconstruction_drift epochs steps
 seconds""".split()  # noqa: SIM905
 METRICS = """l1 grey_skill psnr ssim delta_e colorfulness colorfulness_gap chroma_log_ratio ab_swd
-frechet_ab ab_hf_ratio""".split()  # noqa: SIM905
+frechet_ab ab_hf_ratio set_swd""".split()  # noqa: SIM905
 SEARCH = """search --images synthetic:60 --image-size 32 --batch-size 8 --trials 4 --max-epochs 3
 --concurrency 2 --seed 3""".split()  # noqa: SIM905
 
@@ -61,8 +61,8 @@ def test_the_progress_is_a_few_plain_lines_without_chatter(place: Path) -> None:
     lines = (place / "stderr.txt").read_text().splitlines()
     patterns = (
         r"\d+ photos: \d+ train, \d+ validate",
-        r"\[\d/4\] trial \d{4} (complete|pruned)  ab_swd .* s.*",
-        r"done: 4 trials; best ab_swd .* by trial \d{4}",
+        r"\[\d/4\] trial \d{4} (complete|pruned)  set_swd .* s.*",
+        r"done: 4 trials; best set_swd .* by trial \d{4}",
         r"see it with: chromatune leaderboard runs/small",
     )
     for line in lines:

@@ -46,7 +46,7 @@ def test_a_resumed_trial_goes_on_where_it_was(tmp_path: Path) -> None:
     second.on_trial_complete(0, [], trial(1))
     logged = read_events(tmp_path / "logs" / "0007")
     assert len(logged.scalars["losses/reconstruction"]) == EPOCHS * WINDOWS
-    assert sorted(logged.scalars["metrics/ab_swd"]) == [10, 20, 30]
+    assert sorted(logged.scalars["metrics/set_swd"]) == [10, 20, 30]
     assert logged.repeated == 0
     assert logged.hparams["generator_complexity"] == 24
 

@@ -11,8 +11,8 @@ import pytest
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.stored_run.run import open_run
 from benchmarks.sleeping_trial import SleepingTrainable
-from search.cli.progress import Progress
 from search.config import EarlyStopping, SearchConfig
+from search.progress.display import Progress
 from search.run.photos import SearchPhotos
 from search.study.asking import trial_id_of
 from search.tune import driver

@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from models.file_names import PROGRESS
 from models.training.epoch_progress import EpochProgress, ProgressFile
-from search.cli.progress import MAX_LINES, Progress
+from search.progress.display import MAX_LINES, Progress
 from search.run.ledger import Ledger
 from search.tune.messages import EpochDone
 from tests.search.ledgers import make_config, make_report, open_ledger
@@ -108,22 +109,24 @@ def test_more_trials_than_a_terminal_has_lines_for_are_counted(tmp_path: Path) -
     assert "  and 3 more" in shown(text_of(console))
 
 
-def test_a_best_trial_that_is_worse_than_the_last_one_is_explained(tmp_path: Path) -> None:
+def test_the_best_trial_is_the_one_with_the_least_value_that_is_shown(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path, make_config(trials=3))
     output = io.StringIO()
     progress = Progress(Console(file=output, soft_wrap=True, highlight=False))
     with progress.trials(ledger):
-        for value, grey_skill in ((8.915, -0.02), (9.25, 0.01), (9.1, 0.01)):
+        for value, grey_skill in ((2.0, -0.02), (2.05, 0.01), (2.04, 0.01)):
             opened = ledger.ask()
             assert opened is not None
             progress.on_start(opened)
             ledger.report(opened.trial_id, make_report(3, value=value, grey_skill=grey_skill))
             progress.on_end(ledger.finish(opened.trial_id))
     first, second, third = output.getvalue().splitlines()
-    assert "ab_swd 8.915  (breaks a guard)" in first
-    assert first.endswith("  best so far, as none satisfies the guards")
-    assert "ab_swd 9.25 " in second
-    assert second.endswith("  best so far, as the first that satisfies the guards")
+    # With what coming near a guard or breaking it costs.
+    assert "set_swd 2.082  (breaks a guard)" in first
+    assert first.endswith("  best so far")
+    assert "set_swd 2.086 " in second
+    assert not second.endswith("  best so far")
+    assert "set_swd 2.076 " in third
     assert third.endswith("  best so far")
 
 
@@ -169,3 +172,20 @@ def test_a_search_in_a_terminal_starts_and_moves_at_once(tmp_path: Path) -> None
     assert positions == sorted(positions)
     # The one epoch was seen before it had ended.
     assert re.search(r"epoch 1/1  (step \d|validating)", text[: text.index("[1/1]")])
+
+
+def test_a_shared_beginning_is_shown_with_what_it_saves(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path, make_config(trials=1))
+    console = terminal(120)
+    progress = Progress(console)
+    opened = ledger.ask()
+    assert opened is not None
+    shared = {"shared_epochs": 2, "seconds_saved": 118.0}
+    with progress.trials(ledger):
+        progress.on_start(opened)
+        progress.on_epoch("0000", EpochDone(report=replace(make_report(2), **shared), device="cpu"))
+    lines = shown(text_of(console))
+    assert "  0000  epoch 3/3  goes on from a shared beginning, saved 2 min" in lines
+    ledger.report("0000", replace(make_report(3), **shared))
+    progress.on_end(ledger.finish("0000"))
+    assert "4 s after a shared beginning, saved 2 min  best so far" in text_of(console)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.training.epoch_progress import EpochProgress, read_progress
+from search.progress.time_left import rough
+
+if TYPE_CHECKING:
+    from models.training.report import EpochReport
 
 
 class RunningTrial:
     """What the driver was told of a trial, and what the trial's own file says of its epoch."""
 
-    def __init__(self, folder: Path, *, begun: int, repeat: bool) -> None:
+    def __init__(self, folder: Path, *, begun: int, repeat: bool, shared: int = 0) -> None:
         self._folder = folder
         #: what an interrupted search or a process that died left there
         self._stale = read_progress(folder)
@@ -18,6 +23,18 @@ class RunningTrial:
         #: whole epochs when it started or was taken up again, and when it reported last
         self.begun = self.reported = begun
         self._repeat = repeat
+        self._shared_before = self._shared = shared
+        self._seconds_saved = 0.0
+
+    def report(self, report: EpochReport) -> None:
+        """Take note of an epoch that it has reported."""
+        self.reported = report.epoch
+        self._shared, self._seconds_saved = report.shared_epochs, report.seconds_saved
+
+    @property
+    def taken(self) -> int:
+        """Epochs since it started that came from a shared beginning, in next to no time."""
+        return self._shared - self._shared_before
 
     def read(self) -> None:
         """Look how far its epoch has come."""
@@ -41,8 +58,13 @@ class RunningTrial:
     def describe(self, max_epochs: int) -> str:
         """Epoch, step and losses in a few words."""
         progress = self._progress
-        if progress is None:
+        if progress is None and not self._shared:
             return "starting"
         epoch = f"epoch {min(self.reported + 1, max_epochs)}/{max_epochs}"
+        if self._shared:
+            saved = rough(self._seconds_saved)
+            epoch += f"  goes on from a shared beginning, saved {saved}"
         # Its epoch is reported, and the next one has not begun.
-        return epoch if progress.epoch < self.reported else f"{epoch}  {progress.describe()}"
+        if progress is None or progress.epoch < self.reported:
+            return epoch
+        return f"{epoch}  {progress.describe()}"

@@ -16,8 +16,8 @@ from rich.progress import Progress as RichProgress
 from rich.status import Status
 from rich.text import Text
 
-from search.cli.running_trial import RunningTrial
-from search.cli.time_left import TimeLeft, rough
+from search.progress.running_trial import RunningTrial
+from search.progress.time_left import TimeLeft, rough
 
 if TYPE_CHECKING:
     # Only for types: photos are shown before Optuna is loaded.
@@ -41,7 +41,6 @@ class Progress:
         self._status: Status | None = None
         self._ledger: Ledger | None = None
         #: before the last trial ended
-        self._best: EndedTrial | None = None
         self._running: dict[str, RunningTrial] = {}
         #: the live lines are drawn by a thread of their own
         self._lock = threading.Lock()
@@ -104,7 +103,7 @@ class Progress:
     @contextmanager
     def trials(self, ledger: Ledger) -> Iterator[None]:
         """Show the state of the search while the context lasts."""
-        self._ledger, self._best = ledger, ledger.best
+        self._ledger = ledger
         with self.live(self._lines):
             yield
 
@@ -127,14 +126,17 @@ class Progress:
         with self._lock:
             self._leave(trial.trial_id)
             self._running[trial.trial_id] = RunningTrial(
-                folder, begun=trial.reported_epoch, repeat=trial.repeat_of is not None
+                folder,
+                begun=trial.reported_epoch,
+                repeat=trial.repeat_of is not None,
+                shared=trial.report.shared_epochs if trial.report else 0,
             )
 
     def on_epoch(self, trial_id: str, message: EpochDone) -> None:
         """A trial validated an epoch."""
         with self._lock:
             if running := self._running.get(trial_id):
-                running.reported = message.report.epoch
+                running.report(message.report)
         if message.note and not self._noted:
             self._noted = True  # each process of a trial comes with the same
             self.say(f"trial {trial_id}: {message.note}")
@@ -150,27 +152,23 @@ class Progress:
         value = "" if ended.value is None else f"  {metric} {ended.value:.4g}"
         guard = "" if ended.feasible or ended.value is None else "  (breaks a guard)"
         reason = f"  {ended.reason}" if ended.value is None else ""
+        saved = ""
+        if ended.seconds_saved:
+            saved = f" after a shared beginning, saved {rough(ended.seconds_saved)}"
         self.say(
             f"[{n}/{total}] trial {ended.trial_id} {ended.state}{value}{guard}{reason}"
-            f"  {ended.seconds:.0f} s{self._crown(ended)}"
+            f"  {ended.seconds:.0f} s{saved}{self._crown(ended)}"
         )
 
     def _crown(self, ended: EndedTrial) -> str:
-        """Whether a trial is the best so far, and why, where its value alone does not say so."""
+        """Whether a trial is the best so far."""
         assert self._ledger is not None
-        best, before = self._ledger.best, self._best
-        if best is None or best.trial_id != ended.trial_id:
-            return ""
-        self._best = best
-        if not best.feasible:
-            return "  best so far, as none satisfies the guards"
-        if before is not None and not before.feasible:
-            return "  best so far, as the first that satisfies the guards"
-        return "  best so far"
+        best = self._ledger.best
+        return "  best so far" if best and best.trial_id == ended.trial_id else ""
 
     def _leave(self, trial_id: str) -> None:
         if running := self._running.pop(trial_id, None):
-            self._epochs_done += running.reported - running.begun
+            self._epochs_done += running.reported - running.begun - running.taken
 
     def _lines(self) -> Group:
         assert self._ledger is not None
@@ -201,7 +199,9 @@ class Progress:
         assert self._ledger is not None
         ledger, config = self._ledger, self._ledger.config
         running = self._running.values()
-        done = self._epochs_done + sum(trial.epochs - trial.begun for trial in running)
+        done = self._epochs_done + sum(
+            trial.epochs - trial.begun - trial.taken for trial in running
+        )
         # Before there are any, and when all were stopped early by chance, a trial is a long one.
         usual = (config.max_epochs + self._epochs_done) / (1 + self._n_ended)
         to_come = ledger.total - len(ledger.ended) - len(running)

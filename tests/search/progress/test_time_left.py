@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.cli.time_left import TimeLeft, rough
+from search.progress.time_left import TimeLeft, rough
 
 
 def estimates(*, epoch_sec: float, validation_sec: float, epochs: int, slots: int) -> list[float]:

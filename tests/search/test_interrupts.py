@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from search.cli import interrupts
+from search import interrupts
 
 
 @pytest.fixture(autouse=True)
