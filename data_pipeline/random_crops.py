@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -42,6 +41,9 @@ class Cropper:
 
     def crop(self, photo: Codes, box: npt.NDArray[np.int64], out: Codes) -> None:
         """Write the square `box` (side, top, left) of a photo (3, C, C) to `out` (3, S, S)."""
+        # Not above: importing it changes the environment, also of a driver, which never crops.
+        import cv2
+
         side, top, left = box.tolist()
         for plane, target in zip(photo, out, strict=True):
             cv2.resize(

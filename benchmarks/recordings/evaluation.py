@@ -159,4 +159,6 @@ def _join(into: ValidationMetrics, other: ValidationMetrics) -> None:
     state: Any = into
     for name, value in other._sums.items():
         state._sums[name] = state._sums.get(name, 0.0) + value
+    state._real_pixels += other._real_pixels
+    state._fake_pixels += other._fake_pixels
     into.n_photos += other.n_photos

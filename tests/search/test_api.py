@@ -116,7 +116,8 @@ def test_a_search_goes_on_after_an_interruption_and_an_error_of_a_callback(place
 
 
 def test_a_search_is_steered_while_it_runs(place: Path) -> None:
-    search = Search(name="mine", **{**SMALL, "trials": 8, "max_epochs": 4})
+    # Long trials: requests are looked for now and then, not at each epoch.
+    search = Search(name="mine", **{**SMALL, "trials": 8, "max_epochs": 200})
 
     def steer(trial_id: str, report: EpochReport) -> None:
         if (trial_id, report.epoch) == ("0000", 1):
@@ -129,9 +130,9 @@ def test_a_search_is_steered_while_it_runs(place: Path) -> None:
     assert run.stored.status == "finished"
     rows = run.trials.set_index("trial_id")
     assert rows.at["0000", "state"] == "pruned"
-    assert rows.at["0000", "epochs"] < 4
+    assert rows.at["0000", "epochs"] < 200
     assert re.fullmatch(
-        r"stopped at epoch \d: as asked by chromatune stop", rows.at["0000", "reason"]
+        r"stopped at epoch \d+: as asked by chromatune stop", rows.at["0000", "reason"]
     )
     assert rows.at["0001", "generator_complexity"] == 5
     assert (rows["state"] == "pruned").all()
