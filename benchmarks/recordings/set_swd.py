@@ -22,9 +22,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.metrics.gamut import displayed_colors
+from models.metrics.set_swd import grid_sample
 
-#: pixels of a photo that are looked at: one of each cell of a 16 x 16 grid
-CELLS_A_SIDE = 16
 #: photos a side of which are this often the side of the window that blurs
 BLUR_SHARE = 8
 #: CIELAB units that one unit of L counts for, and half the photo's height. Over landscapes L has a
@@ -138,13 +137,3 @@ def random_directions(n_dimensions: int) -> Tensor:
     )
     rotations = torch.linalg.qr(normal).Q
     return rotations.flatten(0, 1).float()
-
-
-def grid_sample(height: int, width: int) -> Tensor:
-    """Flat indices of the sampled pixels: a random (and fixed) one in each cell of the grid."""
-    random = torch.Generator().manual_seed(0)
-    rows, columns = min(height, CELLS_A_SIDE), min(width, CELLS_A_SIDE)
-    offsets = torch.rand(2, rows, columns, generator=random)
-    y = ((torch.arange(rows)[:, None] + offsets[0]) * (height / rows)).long()
-    x = ((torch.arange(columns)[None, :] + offsets[1]) * (width / columns)).long()
-    return (y.clamp_max(height - 1) * width + x.clamp_max(width - 1)).flatten()

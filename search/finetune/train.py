@@ -1,4 +1,4 @@
-"""Trains one configuration to its full length in this process, without Ray, and keeps its books."""
+"""Trains one configuration to its full length in this process, without Ray, as a run of one trial."""
 
 from __future__ import annotations
 
@@ -48,25 +48,27 @@ def train(
     """
     started = time.monotonic()
     trial = _open_trial(folder, cache_path)
-    books = _Books(folder, trial)
+    recorder = _TrialRecorder(folder, trial)
     with progress.epochs(trial):
         while not trial.done:
             try:
                 report = trial.run_epoch(on_step=_interruptible(progress.on_step))
             except NonFiniteLossError as error:
-                books.end(TrialOutcome("failed", f"non-finite loss: {error}"))
+                recorder.end(TrialOutcome("failed", f"non-finite loss: {error}"))
                 raise TrainingFailedError(_advice(folder, trial, error)) from error
-            books.record(report)
+            recorder.record(report)
             progress.on_epoch(report)
             interrupts.check()
             if time_budget_sec is not None and time.monotonic() - started > time_budget_sec:
                 break
     if trial.done:
-        return books.end(TrialOutcome("complete"))
-    return books.end(TrialOutcome("pruned", f"stopped by the time budget of {time_budget_sec:g} s"))
+        return recorder.end(TrialOutcome("complete"))
+    return recorder.end(
+        TrialOutcome("pruned", f"stopped by the time budget of {time_budget_sec:g} s")
+    )
 
 
-class _Books:
+class _TrialRecorder:
     """The rows of the one trial."""
 
     def __init__(self, folder: TrainFolder, trial: TrialTraining) -> None:

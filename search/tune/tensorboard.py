@@ -81,7 +81,7 @@ class TensorBoardCallback(Callback):
     def _open(self, trial_id: str, settings: TrainingSettings) -> None:
         folder = self._folder / trial_id
         folder.mkdir(parents=True, exist_ok=True)
-        # Its own name has whole seconds: a trial that is taken up again at once keeps both files.
+        # Its own name has whole seconds: a trial that is continued at once keeps both files.
         suffix = f".{secrets.token_hex(4)}"
         writer = self._writers[trial_id] = EventsWriter(str(folder / "events"), suffix)
         experiment, start, _ = hparams(

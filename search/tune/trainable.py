@@ -112,7 +112,7 @@ class ColorizerTrainable(tune.Trainable):
             if not isinstance(error, InputError):
                 self._keep_traceback()
             if is_device_lost(error):
-                # Every later trial of this process would fail too; this one is taken up again by
+                # Every later trial of this process would fail too; this one is continued by
                 # another process, as after any death.
                 os._exit(1)
             return TrialFailed(f"{type(error).__name__}: {_first_line(error)}")

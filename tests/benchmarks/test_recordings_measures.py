@@ -16,11 +16,11 @@ from benchmarks.recordings.partition import assign, from_codes, to_codes
 from benchmarks.recordings.set_swd import (
     VARIANTS,
     SetSwd,
-    grid_sample,
     pixel_vectors,
     random_directions,
 )
 from models.metrics.gamut import displayed_colors
+from models.metrics.set_swd import grid_sample
 from models.networks.blocks import down_block
 
 
