@@ -1,4 +1,4 @@
-"""Trains one configuration to its full length in this process, without Ray, as a run of one trial."""
+"""Trains one configuration to full length in this process, without Ray, as a run of one trial."""
 
 from __future__ import annotations
 
