@@ -54,6 +54,7 @@ class SearchSettings(TypedDict, total=False):
     second_objectives: Sequence[str]
     guards: Sequence[str]
     validation_fraction: float
+    test_fraction: float
     max_validation_photos: int
     max_retries: int
     known_points: bool

@@ -73,6 +73,8 @@ class SearchConfig:
     guards: tuple[str, ...] = DEFAULT_GUARDS
     #: share of the photos held out for validation, by content
     validation_fraction: float = 0.1
+    #: share of the photos that choose nothing and say what the choice is worth, by content
+    test_fraction: float = 0.1
     #: validate on so many of them at most
     max_validation_photos: int = 128
     #: how often a trial whose process died is started again from its checkpoint
@@ -128,6 +130,12 @@ class SearchConfig:
                 "validation_fraction must be above 0 and below 1, "
                 f"but got {self.validation_fraction}"
             )
+        if not 0.0 <= self.test_fraction < 1.0 - self.validation_fraction:
+            raise InputError(
+                "test_fraction must be at least 0 and leave photos to train on beside "
+                f"validation_fraction ({self.validation_fraction}), but got {self.test_fraction}; "
+                "take 0.1, or 0 for no test photos"
+            )
         _check_whole("early_stopping.grace_epochs", self.early_stopping.grace_epochs, 1)
         _check_whole("early_stopping.reduction_factor", self.early_stopping.reduction_factor, 2)
         self.make_objective()
@@ -168,9 +176,11 @@ class SearchConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build from plain values; unknown keys raise InputError and list the valid ones.
 
-        Keys of earlier versions, which the config.json of a stored run may have, are ignored.
+        Keys of earlier versions, which the config.json of a stored run may have, are ignored, and
+        a run from before there were test photos, whose `test_fraction` is missing, has none.
         """
         values = {name: value for name, value in values.items() if name not in _DROPPED}
+        values.setdefault("test_fraction", 0.0)
         _check_keys("configuration", values, cls)
         if "early_stopping" in values:
             values["early_stopping"] = _nested(

@@ -16,7 +16,7 @@ import torch
 from data_pipeline.batches import TrainingBatches, load_batch
 from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.parallel import usable_cores
-from data_pipeline.split import Split, split_by_content
+from data_pipeline.split import Split
 from models.metrics.validation import validate
 from models.networks.complexity import network_sizes
 from models.training.device import gpu_memory, resolve_compute
@@ -26,7 +26,7 @@ from models.training.settings import TrainingSettings
 from search.config import SearchConfig
 from search.progress.time_left import rough
 from search.run.ended_trials import KEPT_OPTIMIZERS
-from search.run.photos import SearchPhotos, describe_photos
+from search.run.photos import SearchPhotos, describe_photos, split_of, tested_of
 from search.space import Choice, Fixed, Range
 from search.study.creation import distributions
 from search.tune.resources import Slots, plan_slots
@@ -82,7 +82,7 @@ def estimate_search(config: SearchConfig, photos: SearchPhotos, slots: Slots) ->
     steps_sec, validations_sec, steps = [], [], []
     for settings in drawn:
         cache = open_cache(photos.caches[settings.image_size])
-        split = split_by_content(cache.hashes, validation_fraction=config.validation_fraction)
+        split = split_of(config, cache.hashes, tested_of(photos.summary))
         n_validation = min(len(split.validation), config.max_validation_photos)
         step_sec, photo_sec = _probe(settings, cache, split, config.device)
         steps_sec.append(step_sec)

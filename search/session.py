@@ -48,6 +48,7 @@ def new_config(file: Path | None, settings: Mapping[str, Any]) -> SearchConfig:
     Raises InputError for what no search can be made of.
     """
     values: dict[str, Any] = load_yaml(find_config(file)) if file else {}
+    values.setdefault("test_fraction", SearchConfig.test_fraction)
     values.setdefault("name", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
     for name, value in settings.items():
         values[name] = value

@@ -71,6 +71,33 @@ def sliced_wasserstein(real_NK6: Tensor, fake_NK6: Tensor) -> float:
     return float((fake_DP - real_DP).abs().double().mean())
 
 
+def photo_shares(real_NK6: Tensor, fake_NK6: Tensor) -> Tensor:
+    """What each photo adds to `sliced_wasserstein`, (N,) float64; their mean is that distance.
+
+    On a line the distance is the area between the two cumulative distributions, |F_real - F_fake|,
+    and each is the mean of the photos' own. With the sign of the difference held fixed the area is
+    thus a mean over photos: the infinitesimal jackknife of the distance (Efron, "The Jackknife, the
+    Bootstrap and Other Resampling Plans", 1982, chapter 6). How it varies with the photos is so
+    known without sorting all pixels again for each resample.
+    """
+    n_photos, n_pixels, _ = real_NK6.shape
+    pixels_P6 = torch.cat([real_NK6, fake_NK6]).flatten(0, 1)
+    photo_P = torch.arange(n_photos).repeat_interleave(n_pixels).repeat(2).numpy()
+    side_P = np.repeat([1.0, -1.0], n_photos * n_pixels)
+    shares_N = np.zeros(n_photos)
+    directions = random_directions().to(pixels_P6)
+    for projected in (directions @ pixels_P6.T).cpu().numpy().astype(np.float64):
+        order = np.argsort(projected)
+        lengths = np.diff(projected[order], append=projected[order[-1]])
+        signed = np.sign(np.cumsum(side_P[order])) * lengths
+        # A pixel counts in its side's distribution from its own place on.
+        from_here = np.cumsum(signed[::-1])[::-1]
+        shares_N += np.bincount(
+            photo_P[order], weights=side_P[order] * from_here, minlength=n_photos
+        )
+    return torch.from_numpy(shares_N / (n_pixels * len(directions)))
+
+
 def _sorted(values_DP: Tensor) -> Tensor:
     # NumPy's sort of float32 is several times as fast as torch's on a CPU; both put NaN last.
     if values_DP.device.type == "cpu":

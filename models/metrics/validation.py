@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.metrics.accumulate import ValidationMetrics
+from models.metrics.unseen import MetricInterval
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 
@@ -22,6 +23,17 @@ def validate(generator: nn.Module, batches: Batches, *, device: torch.device) ->
     mode in which each of its layers came, also after an error. Batches may come from any device.
     Raises ValueError if there is no batch.
     """
+    return _measured(generator, batches, device).compute()
+
+
+def validate_with_intervals(
+    generator: nn.Module, batches: Batches, *, device: torch.device
+) -> dict[str, MetricInterval]:
+    """As `validate`, each metric with its 90 % interval over photos."""
+    return _measured(generator, batches, device).compute_intervals()
+
+
+def _measured(generator: nn.Module, batches: Batches, device: torch.device) -> ValidationMetrics:
     metrics = ValidationMetrics()
     training_modes = [(module, module.training) for module in generator.modules()]
     generator.eval()
@@ -33,7 +45,7 @@ def validate(generator: nn.Module, batches: Batches, *, device: torch.device) ->
     finally:
         for module, training in training_modes:
             module.training = training
-    return metrics.compute()
+    return metrics
 
 
 def grey_baseline(batches: Batches) -> dict[str, float]:

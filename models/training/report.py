@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 #: a row of curves.jsonl: means over a window of steps; None where nothing took part
@@ -34,10 +34,13 @@ class EpochReport:
     #: epochs that another trial had trained, and the seconds that it had taken for them
     shared_epochs: int = 0
     seconds_saved: float = 0.0
+    #: at the last epoch, if there are test photos: what the best generator is worth on them, as
+    #: columns (`models.metrics.unseen.to_columns`)
+    test: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, which JSON and `torch.load(weights_only=True)` can hold."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

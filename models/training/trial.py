@@ -23,7 +23,9 @@ from models.beginnings.identity import beginning_key
 from models.beginnings.shared_epoch import Beginning, EpochStore, SharedEpoch
 from models.file_names import BEST, CHECKPOINT, ORIGINALS, SAMPLES
 from models.metrics.objective import Objective
-from models.metrics.validation import validate
+from models.metrics.unseen import to_columns
+from models.metrics.validation import validate, validate_with_intervals
+from models.networks.generator import Generator
 from models.training.checkpoint import encode_checkpoint, load_checkpoint, save_checkpoint
 from models.training.device import Compute
 from models.training.epoch_progress import EpochProgress
@@ -46,7 +48,7 @@ class TrialTraining:
         settings: what to train.
         max_epochs: number of epochs after which the trial is complete.
         cache: the photos.
-        split: which of them train and which validate.
+        split: which of them train, which validate and which the best generator is tested on.
         objective: what makes an epoch the best.
         compute: device, layout and precision.
         max_validation_photos: validate on so many photos at most.
@@ -77,6 +79,7 @@ class TrialTraining:
         self.objective = objective
         self.cache = cache
         self.validation_indices = split.validation[:max_validation_photos]
+        self.test_indices = split.test
         resident = photos_fit(
             settings, compute.device, n_photos=len(split.train), gpu_share=gpu_share
         )
@@ -148,6 +151,7 @@ class TrialTraining:
         if best is None or key(metrics) < key(best.metrics):
             self.best = best = BestEpoch(epoch=self.training.epoch, metrics=metrics)
             self._keep(best)
+        test = self._test_best() if self.done and len(self.test_indices) else {}
         self.seconds += time.perf_counter() - started
         self.last_report = EpochReport(
             epoch=self.training.epoch,
@@ -162,6 +166,7 @@ class TrialTraining:
             done=self.done,
             shared_epochs=self.shared_epochs,
             seconds_saved=round(self.seconds_saved, 3),
+            test=test,
         )
         self._save()
         if self.beginning and not shared:
@@ -178,7 +183,9 @@ class TrialTraining:
 
         windows = list(self.training.run_epoch(on_step=stepped))
         metrics = validate(
-            self.training.generator, self._validation_batches(), device=self.training.compute.device
+            self.training.generator,
+            self._batches(self.validation_indices),
+            device=self.training.compute.device,
         )
         return windows, metrics
 
@@ -219,10 +226,17 @@ class TrialTraining:
         generator.train(was_training)
         return fake_N2HW.cpu()
 
-    def _validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        indices: npt.NDArray[np.int64] = self.validation_indices
-        for start in range(0, len(indices), VALIDATION_BATCH):
-            part = indices[start : start + VALIDATION_BATCH]
+    def _test_best(self) -> dict[str, float]:
+        """Columns of what is exported, on photos that had no part in its choice."""
+        compute = self.training.compute
+        generator = Generator.from_settings(self.settings)
+        generator.load_state_dict(load_checkpoint(self.best_path)["generator"])
+        generator.to(compute.device, memory_format=compute.memory_format)  # type: ignore[call-overload]
+        batches = self._batches(self.test_indices)
+        return to_columns(validate_with_intervals(generator, batches, device=compute.device))
+
+    def _batches(self, indices: npt.NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
+        for part in np.split(indices, range(VALIDATION_BATCH, len(indices), VALIDATION_BATCH)):
             yield load_batch(self.cache, part, self.training.compute.device)
 
     def _save(self) -> None:

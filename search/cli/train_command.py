@@ -106,14 +106,16 @@ def _begin(
         smooth_upsampling=arguments.smooth_upsampling,
     )
     from search.finetune.output_folder import TrainFolder
-    from search.run.photos import photos_of_run, prepare_photos
+    from search.run.photos import photos_of_run, prepare_photos, tested_of
 
     folder = TrainFolder(arguments.out)
     folder.check_absent(force=arguments.force)
     _check_device(plan.config, plan.settings.precision)
     with progress.photos() as on_photo:
         if plan.other_images:
-            photos = prepare_photos(plan.config, progress=on_photo)
+            # Other photos, but none to train on that the search has tested on.
+            tested = tested_of(plan.data)
+            photos = prepare_photos(plan.config, tested=tested, progress=on_photo)
         else:
             photos = photos_of_run(plan.data, plan.config, progress=on_photo)
     plan = plan.on_photos(photos.caches[plan.config.image_size])

@@ -30,6 +30,7 @@ _KEPT = (
     "objective",
     "guards",
     "validation_fraction",
+    "test_fraction",
     "max_validation_photos",
 )
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_pipeline.cache.build import open_cache
-from data_pipeline.split import split_by_content
 from models.accelerator.thread_choice import threads_are_fixed, with_adaptive_threads
 from models.training.device import resolve_compute
 from models.training.epoch_progress import EpochProgress
@@ -18,7 +17,8 @@ from models.training.trial import TrialTraining
 from search import interrupts
 from search.finetune.output_folder import TrainFolder
 from search.finetune.training_progress import TrainProgress
-from search.run.directory import append_rows, cut_rows, read_rows, utc_now
+from search.run.directory import append_rows, cut_rows, read_json, read_rows, utc_now
+from search.run.photos import split_of, tested_of
 from search.run.trial_files import append_report, take_up_rows
 from search.run.trial_rows import Row, TrialOutcome, TrialRecord, ended_row, started_row
 
@@ -118,7 +118,7 @@ def _open_trial(folder: TrainFolder, cache_path: Path) -> TrialTraining:
         settings=settings,
         max_epochs=config.max_epochs,
         cache=cache,
-        split=split_by_content(cache.hashes, validation_fraction=config.validation_fraction),
+        split=split_of(config, cache.hashes, tested_of(read_json(folder.run.path / "data.json"))),
         objective=config.make_objective(),
         compute=compute if threads_are_fixed() else with_adaptive_threads(compute),
         max_validation_photos=config.max_validation_photos,

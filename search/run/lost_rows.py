@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from analysis.statistics.curve_summary import summarise_curves
 from models.file_names import CURVES, VALIDATION
+from models.metrics.unseen import columns_of_row
 from search.config import SearchConfig
 from search.run.directory import RunFolder, read_rows, utc_now
+from search.run.trial_files import read_test
 from search.run.trial_rows import ATTRIBUTES, Row, TrialRecord, started_row, training_settings
 from search.study.asking import trial_id_of
 
@@ -43,6 +45,7 @@ def row_from_study(
     folder = run.trial_folder(record.trial_id)
     validations = read_rows(folder / VALIDATION)
     last = validations[-1] if validations else {}
+    test = read_test(folder) if last.get("epoch") == config.max_epochs else {}
     state, ended = _STATES[stored.state.name], stored.datetime_complete
     row = started_row(record, config)
     return {
@@ -59,4 +62,5 @@ def row_from_study(
         "seconds_saved": last.get("seconds_saved", 0.0),
         **summarise_curves(read_rows(folder / CURVES)),
         **{key: stored.user_attrs[key] for key in ATTRIBUTES if key in stored.user_attrs},
+        **columns_of_row(config.make_objective().guards, test),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import optuna
 from optuna.trial import Trial
@@ -16,7 +17,7 @@ from search.config import SearchConfig
 from search.run.directory import RunFolder, append_rows, cut_rows, read_rows, utc_now, write_json
 from search.run.ended_trials import EndedTrial
 from search.run.lost_rows import row_from_study
-from search.run.trial_files import take_up_rows
+from search.run.trial_files import read_test, take_up_rows
 from search.run.trial_rows import OpenTrial, Row, divergence, started_row, training_settings
 from search.study.asking import ASKED, resume_trial, trial_id_of
 from search.study.creation import distributions
@@ -87,17 +88,18 @@ def _reopen(
         append_rows(run.path / "trials.jsonl", [started_row(opened, config)])
     opened.windows, validations = take_up_rows(folder)
     if validations:
-        opened.report = _last_report(validations, config)
+        opened.report = _last_report(folder, validations, config)
         opened.reported_epoch = opened.report.epoch
         objectives = (config.objective, *config.second_objectives)
         opened.stopped = divergence(opened.report.metrics, objectives)
     return opened
 
 
-def _last_report(validations: Sequence[Row], config: SearchConfig) -> EpochReport:
+def _last_report(folder: Path, validations: Sequence[Row], config: SearchConfig) -> EpochReport:
     """The report of the last row, without its windows, which are in a file of their own."""
     last = validations[-1]
     best = min(validations, key=config.make_objective().sort_key)
+    done = last["epoch"] >= config.max_epochs
     return EpochReport(
         epoch=last["epoch"],
         step=last["step"],
@@ -108,9 +110,10 @@ def _last_report(validations: Sequence[Row], config: SearchConfig) -> EpochRepor
         feasible=last["feasible"],
         best_epoch=best["epoch"],
         best_metrics=_metrics(best),
-        done=last["epoch"] >= config.max_epochs,
+        done=done,
         shared_epochs=last.get("shared_epochs", 0),
         seconds_saved=last.get("seconds_saved", 0.0),
+        test=read_test(folder) if done else {},
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from analysis.statistics.curve_summary import summarise_curves
 from models.beginnings.identity import stage_key
 from models.metrics.names import METRICS
+from models.metrics.unseen import columns_of_row
 from models.networks.complexity import network_sizes
 from models.training.report import EpochReport, LossRow
 from models.training.settings import TrainingSettings
@@ -192,6 +193,7 @@ def ended_row(record: TrialRecord, config: SearchConfig, outcome: TrialOutcome) 
         "seconds_saved": report.seconds_saved if report else 0.0,
         **summarise_curves(record.windows),
         **{name: metrics.get(name) for name in METRICS},
+        **columns_of_row(objective.guards, report.test if report else {}),
     }
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from data_pipeline.cache.build import default_cache_dir
+from data_pipeline.split import HashRange
 from models.accelerator.packing import remembered_packing
 from models.accelerator.thread_choice import threads_are_fixed
 from models.training.device import gpu_memory
@@ -19,7 +20,7 @@ from search.config import SearchConfig
 from search.progress.display import Progress
 from search.run.directory import RunFolder, resume_command
 from search.run.ledger import Ledger
-from search.run.photos import SearchPhotos
+from search.run.photos import SearchPhotos, tested_of
 from search.run.storage_errors import SearchHaltedError, describe
 from search.tune.cluster.head_watch import watch_head
 from search.tune.file_server import start_file_server
@@ -99,7 +100,7 @@ def _run_on_ray(
                 go_on = resume_command(run.path, address)
                 stack.enter_context(watch_head(head, partial(_give_up, run, progress, go_on)))
             stack.enter_context(progress.trials(ledger))
-            job = _job(files, config, slots)
+            job = _job(files, config, slots, tested_of(photos.summary))
             _tune(run, config, ledger, job, slots, progress, trainable, graceful)
 
 
@@ -111,11 +112,15 @@ def _give_up(run: RunFolder, progress: Progress, go_on: str, reason: str) -> NoR
     os._exit(1)
 
 
-def _job(files: RunFiles, config: SearchConfig, slots: Slots) -> TrialJob:
+def _job(
+    files: RunFiles, config: SearchConfig, slots: Slots, tested: tuple[HashRange, ...]
+) -> TrialJob:
     return TrialJob(
         files=files,
         validation_fraction=config.validation_fraction,
+        test_fraction=config.test_fraction,
         max_validation_photos=config.max_validation_photos,
+        tested=tested,
         max_epochs=config.max_epochs,
         objective=config.objective,
         guards=config.guards,

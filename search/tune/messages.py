@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from data_pipeline.split import HashRange
 from models.training.report import EpochReport
 from models.training.settings import TrainingSettings
 from search.tune.file_server import FileServerAddress
@@ -22,7 +23,10 @@ class TrialJob:
 
     files: RunFiles
     validation_fraction: float
+    test_fraction: float
     max_validation_photos: int
+    #: where the contents of the test photos lie
+    tested: tuple[HashRange, ...]
     max_epochs: int
     #: metric and guards, as in the configuration
     objective: str
@@ -48,6 +52,7 @@ class TrialStart:
         """Return Tune's configuration of the trial."""
         job = asdict(self.job)
         # Tune makes names of the keys: they must be texts.
+        job["tested"] = [each.to_plain() for each in self.job.tested]
         job["files"]["caches"] = {str(size): path for size, path in self.job.files.caches.items()}
         return {
             "job": job,
@@ -64,7 +69,13 @@ class TrialStart:
         if files["server"] is not None:
             files["server"] = FileServerAddress(**files["server"])
         return cls(
-            job=TrialJob(**{**config["job"], "files": RunFiles(**files)}),
+            job=TrialJob(
+                **{
+                    **config["job"],
+                    "files": RunFiles(**files),
+                    "tested": tuple(map(HashRange.parse, config["job"]["tested"])),
+                }
+            ),
             trial_id=config["trial_id"],
             settings=TrainingSettings.from_dict(config["settings"]),
             reported_epoch=config["reported_epoch"],

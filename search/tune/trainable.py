@@ -22,7 +22,7 @@ from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.durable import replace_file
 from data_pipeline.errors import InputError
 from data_pipeline.parallel import usable_cores
-from data_pipeline.split import Split, split_by_content
+from data_pipeline.split import HashRange, Split, split_by_content
 from models.accelerator.thread_choice import with_adaptive_threads
 from models.file_names import ERROR
 from models.metrics.objective import Guard, Objective
@@ -48,9 +48,20 @@ from search.tune.trial_directory import TrialDirectory, find_trial_directory
 
 
 @lru_cache(maxsize=8)
-def _open_photos(cache_path: str, validation_fraction: float) -> tuple[PhotoCache, Split]:
+def _open_photos(
+    cache_path: str,
+    validation_fraction: float,
+    test_fraction: float,
+    tested: tuple[HashRange, ...],
+) -> tuple[PhotoCache, Split]:
     cache = open_cache(Path(cache_path))
-    return cache, split_by_content(cache.hashes, validation_fraction=validation_fraction)
+    split = split_by_content(
+        cache.hashes,
+        validation_fraction=validation_fraction,
+        test_fraction=test_fraction,
+        tested=tested,
+    )
+    return cache, split
 
 
 class _PhotosLostError(RuntimeError):
@@ -147,7 +158,9 @@ class ColorizerTrainable(tune.Trainable):
         directory = self._open_directory()
         cache_path = directory.cache_path(settings.image_size)
         try:
-            cache, split = _open_photos(cache_path, job.validation_fraction)
+            cache, split = _open_photos(
+                cache_path, job.validation_fraction, job.test_fraction, job.tested
+            )
         except InputError as error:
             raise _PhotosLostError(str(error)) from error
         directory.open()

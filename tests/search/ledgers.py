@@ -67,6 +67,8 @@ def make_job(folder: Path, **changes: Any) -> TrialJob:
     values: dict[str, Any] = {
         "files": RunFiles(trials=str(folder), caches={128: str(folder / "absent")}),
         "validation_fraction": 0.1,
+        "test_fraction": 0.0,
+        "tested": (),
         "max_validation_photos": 12,
         "max_epochs": EPOCHS,
         "objective": "set_swd",

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from data_pipeline.cache.build import open_cache
-from data_pipeline.split import split_by_content
 from models.bundle.store import FILE_NAMES
 from models.bundle.weights import write_weights
 from models.networks.generator import Generator
@@ -21,7 +20,7 @@ from search.cli.main import main
 from search.config import EarlyStopping, SearchConfig
 from search.run.directory import RunFolder, read_json, read_rows, write_json
 from search.run.ledger import Ledger
-from search.run.photos import prepare_photos
+from search.run.photos import prepare_photos, split_of, tested_of
 from search.space import SearchSpace
 from search.study.creation import open_study
 from tests.models.toys import differences
@@ -96,7 +95,7 @@ def make_trial(
         settings=settings,
         max_epochs=max_epochs,
         cache=cache,
-        split=split_by_content(cache.hashes, validation_fraction=config.validation_fraction),
+        split=split_of(config, cache.hashes, tested_of(read_json(run / "data.json"))),
         objective=config.make_objective(),
         compute=resolve_compute("cpu", settings.precision),
     )

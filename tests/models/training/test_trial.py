@@ -40,7 +40,7 @@ def test_reports_say_what_the_trial_learnt(
 ) -> None:
     folder, reports = uninterrupted
     keys = ["epoch", "step", "images", "seconds", "windows", "metrics", "feasible"]
-    keys += ["best_epoch", "best_metrics", "done", "shared_epochs", "seconds_saved"]
+    keys += ["best_epoch", "best_metrics", "done", "shared_epochs", "seconds_saved", "test"]
     assert [list(report) for report in reports] == [keys] * TRIAL_EPOCHS
     steps = len(split_by_content(photo_cache.hashes).train) // 4
     assert [report["epoch"] for report in reports] == [1, 2, 3]

@@ -87,7 +87,7 @@ def test_progress_is_plain_lines_on_standard_error(
 ) -> None:
     assert train(run, tmp_path / "out", epochs=3) == 0
     lines = error_of(capfd).splitlines()
-    assert lines[0] == "40 photos: 30 train, 10 validate"
+    assert lines[0] == "40 photos: 25 train, 10 validate, 5 test"
     assert lines[1] == "trial 0000 of mine goes on after epoch 2, up to epoch 3"
     assert lines[2].startswith("[3/3] set_swd ")
     assert lines[3].startswith("done: 3 of 3 epochs; best set_swd ")
