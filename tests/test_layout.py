@@ -34,6 +34,7 @@ SHARED = {
         "models.file_names",
         "models.metrics.names",
         "models.metrics.objective",
+        "models.metrics.unseen",
         "data_pipeline.errors",
     }
 }

@@ -15,8 +15,18 @@ from analysis.stored_run.run import Run
 from analysis.stored_run.run_folder_error import RunFolderError
 from analysis.stored_run.running_trials import trials_with_progress
 from models.metrics.names import METRIC_GOALS
+from models.metrics.unseen import PREFIX, TEST_GUARDS
 
-_FIRST_EXTRAS = ("best", "why", "score", PENALIZED, "feasible", "reason", "pareto_front")
+_FIRST_EXTRAS = (
+    "best",
+    "why",
+    "score",
+    PENALIZED,
+    "feasible",
+    "reason",
+    "pareto_front",
+    TEST_GUARDS,
+)
 
 
 def build_leaderboard(
@@ -40,7 +50,8 @@ def build_leaderboard(
     Returns:
         One row a trial: the columns of `LEADERBOARD_COLUMNS` in their order, then `best` ("best
         colours", "best balance", both or missing), `why`, `score`, `feasible`, `reason`,
-        `pareto_front` where the search had second objectives, and whatever else the run stored.
+        `pareto_front` where the search had second objectives, `test_guards` and the `test_` columns
+        where it had test photos, and whatever else the run stored.
 
     Raises:
         RunFolderError: an unknown column, or a value out of range.
@@ -87,7 +98,8 @@ def _sorted(board: pd.DataFrame, name: str) -> pd.DataFrame:
             f"the column to sort by must be one of {', '.join(board.columns)}, but got {name!r}"
         )
     values = board[name]
-    if name in METRIC_GOALS:
-        values = pd.Series(badness(name, values.to_numpy(dtype=np.float64)), index=board.index)
+    metric = name.removeprefix(PREFIX)
+    if metric in METRIC_GOALS:
+        values = pd.Series(badness(metric, values.to_numpy(dtype=np.float64)), index=board.index)
     order = values.sort_values(kind="stable", na_position="last").index
     return board.loc[order].reset_index(drop=True)

@@ -91,11 +91,16 @@ def leaderboard_table(board: pd.DataFrame, *, objective: str = "ab_swd") -> Text
     return text
 
 
-def winners_text(chosen: Winners) -> str:
-    """What the marks of the table mean and why the winners differ, in lines of 100 cells."""
+def winners_text(chosen: Winners, on_test_photos: str | None = None) -> str:
+    """What the marks of the table mean and why the winners differ, in lines of 100 cells.
+
+    `on_test_photos`: what `on_test_photos.describe_on_test_photos` says of them.
+    """
     marks = ", ".join(f"{letter} {mark}" for mark, letter in _MARKS.items())
-    text = Text(f"{marks}. {chosen.why}" if chosen.best_balance else chosen.why)
-    lines = text.wrap(Console(width=WIDTH), WIDTH)
+    parts = [f"{marks}. {chosen.why}" if chosen.best_balance else chosen.why]
+    parts += [on_test_photos] if on_test_photos else []
+    console = Console(width=WIDTH)
+    lines = [line for part in parts for line in Text(part).wrap(console, WIDTH)]
     return "".join(f"{line.plain.rstrip()}\n" for line in lines)
 
 

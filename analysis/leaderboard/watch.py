@@ -8,6 +8,7 @@ import pandas as pd
 from rich.console import Group
 from rich.text import Text
 
+from analysis.leaderboard.on_test_photos import describe_on_test_photos
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Weights
 from analysis.leaderboard.terminal_table import leaderboard_table, winners_text
@@ -37,7 +38,9 @@ def watch_view(
     if len(ended) > top:
         parts.append(Text(f"… and {len(ended) - top} more", style="dim"))
     if len(ended):
-        parts.append(Text("\n" + winners_text(winners(board, run.objective)).rstrip("\n")))
+        chosen = winners(board, run.objective)
+        said = winners_text(chosen, describe_on_test_photos(run, board, chosen))
+        parts.append(Text("\n" + said.rstrip("\n")))
     if len(running):
         parts += [Text(), Text("running", style="bold"), _running(running, run.objective)]
     return Group(*parts), run.status == "running"

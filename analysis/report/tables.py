@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+from analysis.leaderboard.on_test_photos import trial_figures
 from analysis.leaderboard.winners import Winners
 from analysis.report.figures.losses import LOSSES, LossInfo
 from analysis.report.figures.overlay import TrialCurve
@@ -17,6 +18,7 @@ from analysis.statistics.discriminator_health import DiscriminatorHealth
 from analysis.stored_run.columns import STATES, badness
 from analysis.stored_run.run import Run
 from models.metrics.names import METRIC_GOALS, METRIC_MEANINGS, Goal
+from models.metrics.unseen import PREFIX, from_columns
 
 #: how the values of a column run when its best come first: `other` is neither up nor down
 BestFirst = Literal["ascending", "descending", "other"]
@@ -46,7 +48,13 @@ _COLUMNS: tuple[tuple[str, str, str, str], ...] = (
     ("rank", "#", ".0f", "rank by balance, of the whole run"),
     ("trial_id", "trial", "", "the trial, and which winner it is"),
     ("OBJECTIVE", "", ".4g", "what the search optimised"),
-    ("TEST", "", ".4g", "on the photos that chose nothing"),
+    ("TEST", "", ".4g", "on photos that chose nothing, with its 90 % interval"),
+    (
+        "test_guards",
+        "guards",
+        "",
+        "whether the guards hold on photos that chose nothing; unclear: a bound is in an interval",
+    ),
     ("adversarial_trend", "trend", "", "of the adversarial loss, or the state of the trial"),
     (
         "adversarial_drift",
@@ -73,7 +81,7 @@ def leaderboard_columns(board: pd.DataFrame, objective: str) -> list[Column]:
     columns: list[Column] = []
     for name, title, spec, explanation in _COLUMNS:
         if name in ("OBJECTIVE", "TEST"):
-            name = title = objective if name == "OBJECTIVE" else f"test_{objective}"
+            name = title = objective if name == "OBJECTIVE" else PREFIX + objective
         if name not in board or any(column.name == name for column in columns):
             continue
         values = board[name].tolist()
@@ -82,7 +90,11 @@ def leaderboard_columns(board: pd.DataFrame, objective: str) -> list[Column]:
         if name == "adversarial_trend":
             pairs = zip(board["state"], values, strict=True)
             values = [trend if state == "complete" else state for state, trend in pairs]
-        metric = name.removeprefix("test_")
+        texts = [_shown(value, spec) for value in values]
+        metric = name.removeprefix(PREFIX)
+        if metric != name and spec:
+            found = [from_columns(row).get(metric) for row in _rows(board)]
+            texts = [str(each or text) for each, text in zip(found, texts, strict=True)]
         goal = METRIC_GOALS.get(metric, "minimize")
         ordered = values if not spec else badness(metric, values).tolist()
         columns.append(
@@ -92,7 +104,7 @@ def leaderboard_columns(board: pd.DataFrame, objective: str) -> list[Column]:
                 explanation=f"{METRIC_MEANINGS[metric]}; {explanation}".rstrip("; ")
                 if metric in METRIC_MEANINGS
                 else explanation,
-                texts=[_shown(value, spec) for value in values],
+                texts=texts,
                 keys=[None if _missing(value) else value for value in ordered],
                 is_text=not spec,
                 best_first=_BEST_FIRST[goal],
@@ -134,13 +146,15 @@ class WinnerFacts(NamedTuple):
     rates: str
     factor: str
     metrics: list[tuple[str, str]]
+    #: objective and metrics of the guards on the test photos, with intervals and verdicts
+    on_test_photos: list[str]
     drift: str
     why: str
 
 
 def winner_facts(run: Run, board: pd.DataFrame, chosen: Winners) -> list[WinnerFacts]:
     """The facts on the best colours and, where it is another trial, on the best balance."""
-    rows = {row["trial_id"]: row for row in board.to_dict("records")}
+    rows = {row["trial_id"]: row for row in _rows(board)}
     return [_facts(run, rows[trial_id], label) for trial_id, label in chosen.labels.items()]
 
 
@@ -148,7 +162,7 @@ def _facts(run: Run, row: dict[Any, Any], label: str) -> WinnerFacts:
     def shown(name: str, spec: str) -> str:
         return _shown(row.get(name, math.nan), spec)
 
-    names = (run.objective, f"test_{run.objective}", "grey_skill", "colorfulness_gap", "delta_e")
+    names = (run.objective, "grey_skill", "colorfulness_gap", "delta_e")
     return WinnerFacts(
         trial_id=row["trial_id"],
         label=label,
@@ -159,6 +173,7 @@ def _facts(run: Run, row: dict[Any, Any], label: str) -> WinnerFacts:
         rates=f"{shown('generator_lr', '.1e')} and {shown('discriminator_lr', '.1e')}",
         factor=shown("adversarial_factor", ".2g"),
         metrics=[(name, shown(name, ".3g")) for name in dict.fromkeys(names) if name in row],
+        on_test_photos=trial_figures(run, row),
         drift=drift_words(row),
         why=row["why"],
     )
@@ -211,7 +226,7 @@ def loss_records(
     board: pd.DataFrame, infos: list[LossInfo], validations: Mapping[str, TrialCurve]
 ) -> dict[str, Any]:
     """The curves that the page draws when someone asks for a trial, best rank first."""
-    rows = {row["trial_id"]: row for row in board.to_dict("records")}
+    rows = {row["trial_id"]: row for row in _rows(board)}
     return {
         info.trial_id: {
             "epoch": info.epoch,
@@ -250,6 +265,10 @@ def _curve_words(row: dict[Any, Any], flattening: Flattening, health: Discrimina
             judged += f", gave up in {health.n_gave_up / health.n_windows:.0%} of windows"
         words.append(judged)
     return ". ".join(word[:1].upper() + word[1:] for word in words) + "."
+
+
+def _rows(board: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in board.to_dict("records")]
 
 
 def _shown(value: Any, spec: str) -> str:

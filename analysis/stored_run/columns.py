@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.metrics.names import METRIC_GOALS, METRICS
+from models.metrics.unseen import TEST_COLUMNS, TEST_GUARDS
 
 STATES = ("complete", "pruned", "failed", "running")
 #: states of trials that ended well enough to have a result: a pruned one that of its best epoch
@@ -59,6 +60,7 @@ TEXT_COLUMNS = (
     "discriminator_verdict",
     "best",
     "why",
+    TEST_GUARDS,
 )
 
 INTEGER_COLUMNS = (
@@ -103,6 +105,7 @@ FLOAT_COLUMNS = (
     PENALIZED,
     "penalized_mean",
     *METRICS,
+    *TEST_COLUMNS,
 )
 
 

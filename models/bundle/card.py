@@ -63,9 +63,11 @@ def _front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
         "pipeline_tag": "image-to-image",
         "tags": ["image-colorization", "colorization", "cielab", "unet", "gan", "onnx"],
     }
+    tested = _intervals(config)
+    values = {name: numbers[0] for name, numbers in tested.items()}
     results = [
         {"type": name, "name": name, "value": value}
-        for name, value in _mapping(config.get("metrics")).items()
+        for name, value in (values or _mapping(config.get("metrics"))).items()
         if isinstance(value, int | float)
     ]
     if results:
@@ -76,7 +78,11 @@ def _front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
                 "results": [
                     {
                         "task": {"type": "image-to-image", "name": "photo colorization"},
-                        "dataset": {"type": "custom", "name": source, "split": "validation"},
+                        "dataset": {
+                            "type": "custom",
+                            "name": source,
+                            "split": "test" if tested else "validation",
+                        },
                         "metrics": results,
                     }
                 ],
@@ -107,21 +113,39 @@ def _opening(config: Mapping[str, Any], *, has_samples: bool) -> list[str]:
 
 def _metrics(config: Mapping[str, Any]) -> list[str]:
     metrics = _mapping(config.get("metrics"))
-    grey = _mapping(config.get("grey_metrics"))
+    tested = _intervals(config)
     known = [name for name in METRIC_MEANINGS if name in metrics]
     others = [name for name in metrics if name not in METRIC_MEANINGS]
-    rows = [
-        (
-            name,
-            _text(metrics[name]),
-            _text(grey.get(name)),
-            METRIC_MEANINGS.get(name, "").replace("*", r"\*"),
-        )
-        for name in known + others
-    ]
-    return _section(
-        "How good it is", rows, ("on photos held out of training", "this", "all grey", "meaning")
-    )
+    grey = _mapping(config.get("test_grey_metrics" if tested else "grey_metrics"))
+    rows: list[tuple[str, ...]] = []
+    for name in known + others:
+        meaning = METRIC_MEANINGS.get(name, "").replace("*", r"\*")
+        value, all_grey = _text(metrics[name]), _text(grey.get(name))
+        if tested:
+            this, low, high = map(_text, tested.get(name, (None, None, None)))
+            rows.append((name, this, f"{low} to {high}", all_grey, value, meaning))
+        else:
+            rows.append((name, value, all_grey, meaning))
+    if not tested:
+        held_out = "on photos held out of training"
+        return _section("How good it is", rows, (held_out, "this", "all grey", "meaning"))
+    header = ("on photos that chose nothing", "this", "90 % interval", "all grey")
+    table = _section("How good it is", rows, (*header, "this, on photos that chose it", "meaning"))
+    guards = [f"`{_cell(g)}` {_cell(v)}" for g, v in _mapping(config.get("test_guards")).items()]
+    verdicts = f"Guards of the search, on photos that chose nothing: {', '.join(guards)}. "
+    verdicts += "Unclear is a guard whose bound lies in the interval."
+    return [*table, verdicts, ""] if guards else table
+
+
+def _intervals(config: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+    """Value and ends of the interval of each metric on the test photos, where they are whole."""
+    return {
+        str(name): tuple(numbers)
+        for name, numbers in _mapping(config.get("test_metrics")).items()
+        if isinstance(numbers, list)
+        and len(numbers) == 3
+        and all(isinstance(number, int | float) for number in numbers)
+    }
 
 
 def _section(title: str, rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> list[str]:

@@ -66,7 +66,9 @@ def write_bundle(
 
     `config` is plain JSON. It must have `image_size`; the card also shows `trial_id`, `fit` and
     the objects `hyperparameters`, `balance`, `training`, `metrics`, `grey_metrics` (the same
-    metrics of the all-grey answer), `data` and `versions`; further entries are kept as they are.
+    metrics of the all-grey answer), `test_metrics` ([value, low, high] of each on photos that chose
+    nothing), `test_grey_metrics`, `test_guards` (verdict by guard), `data` and `versions`; further
+    entries are kept as they are.
 
     InputError when `out` exists (with `force`: when it holds anything but a bundle), or when the
     generator's weights are not finite.

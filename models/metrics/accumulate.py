@@ -117,7 +117,8 @@ class ValidationMetrics:
         The true value is that of ever more photos of the same kind. 1,000 sets are drawn from the
         photos, each as large and with replacement, always the same ones for a number of photos; the
         ends are quantiles of their metrics, corrected for the median's bias (Efron and Tibshirani,
-        "An Introduction to the Bootstrap", 1993, sections 13.3 and 14.3 without acceleration).
+        "An Introduction to the Bootstrap", 1993, section 14.3, without acceleration) and for few
+        photos.
         NaN where a metric is, and for one photo, which says nothing of others.
         """
         values = self.compute()
@@ -160,10 +161,22 @@ def _bias_corrected(value: float, resampled: npt.NDArray[np.float64], n: int) ->
         return MetricInterval(value, math.nan, math.nan)
     below = float((resampled < value).mean() + 0.5 * (resampled == value).mean())
     bias = _NORMAL.inv_cdf(min(max(below, 1 / RESAMPLES), 1 - 1 / RESAMPLES))
-    reach = _NORMAL.inv_cdf(0.5 + CONFIDENCE / 2)
-    shares = [_NORMAL.cdf(2.0 * bias + side * reach) for side in (-1, 1)]
+    shares = [_NORMAL.cdf(2.0 * bias + side * _reach(n)) for side in (-1, 1)]
     low, high = np.quantile(resampled, shares).tolist()
     return MetricInterval(value, low, high)
+
+
+def _reach(n: int) -> float:
+    """Standard deviations from the middle to the ends of an interval from n resampled photos.
+
+    Few photos vary less among their resamples than photos do, so the normal quantile gives way to
+    sqrt(n / (n - 1)) times Student's (Hesterberg, "What Teachers Should Know About the Bootstrap",
+    The American Statistician 69, 2015, https://doi.org/10.1080/00031305.2015.1089789: expanded
+    percentiles), by the expansion of Abramowitz and Stegun, 26.7.5.
+    """
+    z, freedom = _NORMAL.inv_cdf(0.5 + CONFIDENCE / 2), n - 1
+    student = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    return math.sqrt(n / freedom) * student
 
 
 def _statistics(real: Colors, fake: Colors) -> dict[str, Tensor]:

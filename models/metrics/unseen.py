@@ -35,7 +35,7 @@ class MetricInterval(NamedTuple):
         # To the second digit of its width: more are noise.
         width = self.high - self.low
         digits = max(0, 1 - math.floor(math.log10(width))) if 0 < width < math.inf else 3
-        shown = (f"{number:.{min(digits, 9)}f}" for number in self)
+        shown = (f"{number:z.{min(digits, 9)}f}" for number in self)
         return "{} ({} to {})".format(*shown)
 
 

@@ -118,13 +118,16 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
                 "--out needs a file format, but got the table; add --format csv, json, parquet "
                 "or markdown"
             )
+        from analysis.leaderboard.on_test_photos import describe_on_test_photos
         from analysis.leaderboard.terminal_table import leaderboard_text, winners_text
         from analysis.leaderboard.winners import winners
 
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         sys.stdout.write(leaderboard_text(board, objective=run.objective, colour=colour))
         if len(whole):
-            sys.stdout.write("\n" + winners_text(winners(whole, run.objective)))
+            chosen = winners(whole, run.objective)
+            on_test_photos = describe_on_test_photos(run, whole, chosen)
+            sys.stdout.write("\n" + winners_text(chosen, on_test_photos))
         return 0
     content = write_leaderboard(board, arguments.format)
     if arguments.out:

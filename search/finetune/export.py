@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from analysis.stored_run.run import Run, open_run
 from data_pipeline.batches import load_batch
-from data_pipeline.cache.build import open_cache
+from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.sources.by_name import is_folder
 from data_pipeline.split import split_by_content
@@ -21,7 +25,8 @@ from models.file_names import BEST, SAMPLES
 from models.metrics.broken_guards import describe_broken_guards
 from models.metrics.names import METRICS
 from models.metrics.objective import DEFAULT_GUARDS, Guard
-from models.metrics.validation import grey_baseline
+from models.metrics.unseen import MetricInterval, from_columns, to_columns, verdict_of
+from models.metrics.validation import grey_baseline, validate_with_intervals
 from models.networks.complexity import network_sizes
 from models.networks.generator import Generator
 from models.training.checkpoint import decode_checkpoint
@@ -29,9 +34,11 @@ from models.training.settings import TrainingSettings
 from search.finetune.origin import ORIGIN_NAME, Origin
 from search.finetune.trial_choice import best_trial, named_trial, reason_of
 from search.run.directory import program_version
+from search.run.photos import tested_of
 
 #: what a bundle says of photos that lay in a folder and were given no name
 PRIVATE_FOLDER = "a private folder"
+Side = Literal["validation", "test"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +86,10 @@ def export_trial(
         )
     trial_id: str = row["trial_id"]
     checkpoint, settings, generator = _load_generator(run, trial_id)
-    guards = map(Guard.parse, run.config.get("guards", DEFAULT_GUARDS))
-    broken = describe_broken_guards(guards, checkpoint["metrics"])
+    guards = [Guard.parse(text) for text in run.config.get("guards", DEFAULT_GUARDS)]
+    photos = _open_photos(run, settings.image_size)
+    figures = from_columns(row) or _test_figures(generator, photos)
+    broken = describe_broken_guards(guards, {**checkpoint["metrics"], **to_columns(figures)})
     write_bundle(
         out,
         generator=generator.eval(),
@@ -95,7 +104,8 @@ def export_trial(
             "balance": _balance(settings, row),
             "metrics": {name: checkpoint["metrics"].get(name) for name in METRICS},
             "broken_guards": broken,
-            "grey_metrics": _grey_metrics(run, settings.image_size),
+            "grey_metrics": _grey_metrics(photos, "validation"),
+            **_test_entries(guards, figures, photos),
             "data": data,
             **({} if licence is None else {"licence": licence}),
             "versions": {
@@ -115,6 +125,8 @@ def _data(run: Run, name: str | None) -> dict[str, Any]:
     if name is not None and not name.strip():
         raise InputError("--data-name must be a name, but is empty; leave it out or give one")
     entries = {key: run.data.get(key) for key in ("source", "photos", "train", "validation")}
+    if run.data.get("test"):
+        entries["test"] = run.data["test"]
     source = str(entries["source"])
     entries["source"] = name or (PRIVATE_FOLDER if is_folder(source) else source)
     return entries
@@ -179,15 +191,55 @@ def _origin(run: Run, settings: TrainingSettings, row: dict[str, Any]) -> dict[s
     return entries
 
 
-def _grey_metrics(run: Run, image_size: int) -> dict[str, float] | None:
-    """The all-grey answer on the run's validation photos; None where their cache has gone."""
+class _Photos(NamedTuple):
+    """The photos of a run by what they were for."""
+
+    cache: PhotoCache
+    validation: npt.NDArray[np.int64]
+    test: npt.NDArray[np.int64]
+
+    def batches(self, side: Side) -> Iterator[tuple[Tensor, Tensor]]:
+        rows = getattr(self, side)
+        return (load_batch(self.cache, rows[i : i + 32]) for i in range(0, len(rows), 32))
+
+
+def _open_photos(run: Run, image_size: int) -> _Photos | None:
+    """None where their cache has gone."""
     try:
         cache = open_cache(Path(run.data["cache"][str(image_size)]))
         split = split_by_content(
-            cache.hashes, validation_fraction=run.config["validation_fraction"]
+            cache.hashes,
+            validation_fraction=run.config["validation_fraction"],
+            test_fraction=run.config.get("test_fraction", 0.0),
+            tested=tested_of(run.data),
         )
-        rows = split.validation[: run.config.get("max_validation_photos", 128)]
-    except (InputError, KeyError, TypeError, ValueError):
+        validation = split.validation[: run.config.get("max_validation_photos", 128)]
+    except (InputError, KeyError, TypeError, ValueError, AttributeError):
         return None
-    batches = (load_batch(cache, rows[i : i + 32]) for i in range(0, len(rows), 32))
-    return grey_baseline(batches)
+    return _Photos(cache, validation, split.test)
+
+
+def _grey_metrics(photos: _Photos | None, side: Side) -> dict[str, float] | None:
+    """The all-grey answer on a run's photos."""
+    return None if photos is None else grey_baseline(photos.batches(side))
+
+
+def _test_figures(generator: Generator, photos: _Photos | None) -> dict[str, MetricInterval]:
+    """What a trial that was stopped early is worth on the test photos; empty without any."""
+    if photos is None or not len(photos.test):
+        return {}
+    device = torch.device("cpu")
+    return validate_with_intervals(generator, photos.batches("test"), device=device)
+
+
+def _test_entries(
+    guards: Sequence[Guard], figures: Mapping[str, MetricInterval], photos: _Photos | None
+) -> dict[str, Any]:
+    if not figures:
+        return {}
+    tested = photos is not None and len(photos.test) > 0
+    return {
+        "test_metrics": {name: list(interval) for name, interval in figures.items()},
+        "test_grey_metrics": _grey_metrics(photos, "test") if tested else None,
+        "test_guards": {str(guard): verdict_of(guard, figures) for guard in guards},
+    }
