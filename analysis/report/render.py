@@ -99,7 +99,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
             **{name: _script_json(_plotly(figure)) for name, figure in figures.items() if figure},
             "contour": _script_json({name: _plotly(f) for name, f in contours.items()}),
         },
-        losses_json=_script_json(loss_records(board, drawing.losses, drawing.validations)),
+        losses_json=_script_json(loss_records(run, board, drawing.losses, drawing.validations)),
         plotly_js=Markup(get_plotlyjs()),
         style=_page_file("report.css"),
         script=_page_file("report.js"),

@@ -223,7 +223,7 @@ def unfinished_groups(board: pd.DataFrame) -> list[tuple[str, str, list[str]]]:
 
 
 def loss_records(
-    board: pd.DataFrame, infos: list[LossInfo], validations: Mapping[str, TrialCurve]
+    run: Run, board: pd.DataFrame, infos: list[LossInfo], validations: Mapping[str, TrialCurve]
 ) -> dict[str, Any]:
     """The curves that the page draws when someone asks for a trial, best rank first."""
     rows = {row["trial_id"]: row for row in _rows(board)}
@@ -237,7 +237,7 @@ def loss_records(
             "validation": list(validations.get(info.trial_id, TrialCurve("", [], [])))[1:],
             "rank": rows[info.trial_id]["rank"],
             "title": _curve_title(rows[info.trial_id]),
-            "words": _curve_words(rows[info.trial_id], info.flattening, info.health),
+            "words": _curve_words(run, rows[info.trial_id], info.flattening, info.health),
         }
         for info in infos
     }
@@ -248,7 +248,9 @@ def _curve_title(row: dict[Any, Any]) -> str:
     return f"{row['trial_id']} · rank {row['rank']}{label}"
 
 
-def _curve_words(row: dict[Any, Any], flattening: Flattening, health: DiscriminatorHealth) -> str:
+def _curve_words(
+    run: Run, row: dict[Any, Any], flattening: Flattening, health: DiscriminatorHealth
+) -> str:
     words = [f"trial {_curve_title(row)}, {row['state']}: {row['why']}"]
     trend = f"adversarial loss {row['adversarial_trend']}, {drift_words(row)}"
     if flattening.shape == "flattened":
@@ -264,6 +266,8 @@ def _curve_words(row: dict[Any, Any], flattening: Flattening, health: Discrimina
         if health.n_gave_up:
             judged += f", gave up in {health.n_gave_up / health.n_windows:.0%} of windows"
         words.append(judged)
+    if figures := trial_figures(run, row):
+        words.append(f"on photos that chose nothing: {', '.join(figures)}")
     return ". ".join(word[:1].upper() + word[1:] for word in words) + "."
 
 
