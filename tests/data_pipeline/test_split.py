@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.errors import InputError
-from data_pipeline.split import split_by_content
+from data_pipeline.split import HashRange, split_by_content
 
 
 def digest(number: int) -> str:
@@ -109,3 +110,45 @@ def test_fewer_than_two_contents_cannot_be_split(hashes: list[str]) -> None:
 def test_the_fraction_lies_between_0_and_1(fraction: float) -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
         split_by_content([digest(1), digest(2)], validation_fraction=fraction)
+
+
+@given(contents, st.lists(st.integers(41, 90), max_size=60), st.floats(0.01, 0.4))
+def test_what_was_tested_on_stays_that_whatever_photos_come_or_go(
+    numbers: list[int], others: list[int], fraction: float
+) -> None:
+    hashes = [digest(number) for number in numbers]
+    before = split_by_content(hashes, validation_fraction=0.2, test_fraction=fraction)
+    again = split_by_content(
+        hashes, validation_fraction=0.2, test_fraction=fraction, tested=before.tested
+    )
+    for side in ("train", "validation", "test"):
+        assert (getattr(again, side) == getattr(before, side)).all()
+    assert again.tested == before.tested
+    tested = {hashes[row] for row in before.test}
+    # Half of the photos go and others come.
+    more = hashes[::2] + [digest(number) for number in others]
+    if len(set(more) - tested) < 4:
+        return
+    try:
+        after = split_by_content(
+            more, validation_fraction=0.2, test_fraction=fraction, tested=before.tested
+        )
+    except InputError:
+        assert len(set(more)) < 60  # nearly all others lie where the tested ones do
+        return
+    for side in (after.train, after.validation):
+        assert not tested & {more[row] for row in side}
+    rows = np.concatenate([after.train, after.validation, after.test])
+    assert sorted(rows) == list(range(len(more)))
+    # What a third training takes over covers both.
+    third = split_by_content(
+        more, validation_fraction=0.2, test_fraction=fraction, tested=after.tested
+    )
+    assert (third.train == after.train).all()
+
+
+@pytest.mark.parametrize("plain", [["1"], ["2", "1"], ["x", "y"], [1, 2], None, ["0", "1" * 17]])
+def test_a_damaged_range_of_hashes_is_refused(plain: Any) -> None:
+    with pytest.raises(InputError, match="16 hexadecimal digits"):
+        HashRange.parse(plain)
+    assert HashRange.parse(HashRange(3, 2**64 - 1).to_plain()) == HashRange(3, 2**64 - 1)

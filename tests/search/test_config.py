@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from data_pipeline.errors import InputError
 from search.config import SearchConfig, load_yaml
+from search.session import new_config
 from search.space import Choice, Fixed, Range, SearchSpace
 
 
@@ -104,6 +105,17 @@ def test_a_yaml_file_must_be_a_mapping_and_cannot_build_objects(tmp_path: Path) 
             load_yaml(path)
     with pytest.raises(InputError, match="readable"):
         load_yaml(tmp_path / "absent.yaml")
+
+
+def test_a_run_from_before_there_were_test_photos_has_none() -> None:
+    stored = SearchConfig(name="a").to_dict()
+    assert stored["test_fraction"] == 0.1
+    del stored["test_fraction"]
+    assert SearchConfig.from_dict(stored).test_fraction == 0.0
+    assert new_config(None, {"name": "a"}).test_fraction == 0.1
+    assert new_config(Path("quality"), {"name": "a"}).test_fraction == 0.0
+    with pytest.raises(InputError, match="test_fraction must be .* but got 0.9"):
+        new_config(None, {"name": "a", "test_fraction": 0.9})
 
 
 def test_a_key_of_earlier_versions_is_ignored_in_a_run_and_refused_in_a_file(

@@ -14,6 +14,7 @@ from data_pipeline.lab import rgb_to_lab
 from data_pipeline.synthetic.landscape import make_landscape
 from models.metrics.accumulate import ValidationMetrics
 from models.metrics.names import METRICS
+from models.metrics.set_swd import photo_shares
 
 Photos = tuple[torch.Tensor, torch.Tensor]
 
@@ -195,3 +196,43 @@ def test_misfitting_shapes_are_named(photos: Photos) -> None:
 def test_no_photo_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one photo"):
         ValidationMetrics().compute()
+
+
+def test_intervals_hold_the_metrics_of_all_photos() -> None:
+    # Planted: the true value is that of 400 photos, of which 24 are measured at a time.
+    L, real = landscapes(400)
+    random = torch.Generator().manual_seed(1)
+    fake = 0.6 * real + 0.03 * torch.randn(real.shape, generator=random)
+    truth = measure(L, real, fake)
+    hits, draws = dict.fromkeys(METRICS, 0), 60
+    for draw in range(draws):
+        rows = torch.randperm(400, generator=torch.Generator().manual_seed(draw))[:24]
+        metrics = ValidationMetrics()
+        metrics.update(L[rows], real[rows], fake[rows])
+        intervals = metrics.compute_intervals()
+        assert [each.value for each in intervals.values()] == list(metrics.compute().values())
+        for name, (value, low, high) in intervals.items():
+            assert low <= high, name
+            assert math.isfinite(value)
+            hits[name] += low <= truth[name] <= high
+    # 90 % are promised: 54 of 60, give or take 2.3.
+    assert {name: n for name, n in hits.items() if not n >= 46} == {}
+    assert sum(hits.values()) / (draws * len(METRICS)) < 0.97
+
+
+def test_the_shares_of_the_photos_make_the_distance_of_the_set(photos: Photos) -> None:
+    L, ab = photos
+    metrics = ValidationMetrics()
+    metrics.update(L, ab, 0.5 * ab)
+    shares = photo_shares(torch.cat(metrics._real_pixels), torch.cat(metrics._fake_pixels))
+    assert shares.shape == (12,)
+    assert float(shares.mean()) == pytest.approx(metrics.compute()["set_swd"], rel=1e-5)
+
+
+def test_one_photo_says_nothing_of_others_and_the_truth_is_the_truth(photos: Photos) -> None:
+    L, ab = photos
+    one, true = ValidationMetrics(), ValidationMetrics()
+    one.update(L[:1], ab[:1], 0.5 * ab[:1])
+    assert all(math.isnan(each.low) for each in one.compute_intervals().values())
+    true.update(L, ab, ab)
+    assert true.compute_intervals()["grey_skill"] == (1.0, 1.0, 1.0)

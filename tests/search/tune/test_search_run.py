@@ -60,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 def test_the_progress_is_a_few_plain_lines_without_chatter(place: Path) -> None:
     lines = (place / "stderr.txt").read_text().splitlines()
     patterns = (
-        r"\d+ photos: \d+ train, \d+ validate",
+        r"\d+ photos: \d+ train, \d+ validate, \d+ test",
         r"\[\d/4\] trial \d{4} (complete|pruned)  set_swd .* s.*",
         r"done: 4 trials; best set_swd .* by trial \d{4}",
         r"see it with: chromatune leaderboard runs/small",
@@ -77,13 +77,19 @@ def test_the_run_folder_holds_what_the_contract_says(place: Path) -> None:
     assert config["space"]["image_size"] == 32
     assert config["space"]["dropout"] == 0.5
     data = json.loads((run / "data.json").read_text())
-    assert data["photos"] == data["train"] + data["validation"]
+    assert data["photos"] == data["train"] + data["validation"] + data["test"]
+    assert data["test"] > 0
     rows = {row["trial_id"]: row for row in read_rows(run / "trials.jsonl")}
     assert sorted(rows) == ["0000", "0001", "0002", "0003"]
     for trial_id, row in rows.items():
         folder = run / "trials" / trial_id
         names = {path.name for path in folder.iterdir()}
-        assert names == {
+        complete = row["state"] == "complete"
+        assert ("test_set_swd" in row) == complete
+        if complete:
+            assert row["test_set_swd_low"] <= row["test_set_swd"] <= row["test_set_swd_high"]
+            assert row["test_guards"] in ("holds", "breaks", "unclear")
+        assert names - {"test.json"} == {
             "parameters.json",
             "curves.jsonl",
             "validation.jsonl",
