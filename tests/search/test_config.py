@@ -114,7 +114,7 @@ def test_a_run_from_before_there_were_test_photos_has_none() -> None:
     assert SearchConfig.from_dict(stored).test_fraction == 0.0
     assert new_config(None, {"name": "a"}).test_fraction == 0.1
     assert new_config(Path("quality"), {"name": "a"}).test_fraction == 0.0
-    with pytest.raises(InputError, match="test_fraction must be .* but got 0.9"):
+    with pytest.raises(InputError, match=r"test_fraction must be .* but got 0\.9"):
         new_config(None, {"name": "a", "test_fraction": 0.9})
 
 

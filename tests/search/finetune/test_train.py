@@ -12,12 +12,16 @@ import pytest
 import torch
 from PIL import Image
 
+from data_pipeline.cache.build import open_cache
+from data_pipeline.split import split_by_content
 from models.bundle.store import FILE_NAMES, load_bundle
+from models.metrics.names import METRICS
 from models.networks.complexity import discriminator_parameters, generator_parameters, network_sizes
 from models.training.checkpoint import load_checkpoint
 from models.training.trial import drop_optimizers
 from search.cli.main import main
 from search.run.directory import RunFolder, read_json, read_rows, write_json
+from search.run.photos import tested_of
 from tests.models.toys import differences
 from tests.search.trained import (
     EPOCHS,
@@ -275,3 +279,23 @@ def test_photos_that_have_changed_are_refused(
     assert "has changed since; use --restart" in error_of(capfd)
     assert not (tmp_path / "out").exists()
     assert train(copy, tmp_path / "out", "--restart", epochs=1) == 0
+
+
+def test_a_photo_that_the_search_tested_on_is_never_trained_on(run: Path, tmp_path: Path) -> None:
+    tested = tested_of(read_json(run / "data.json"))
+    assert tested
+    # More photos, among them all of the run: the division by fractions alone would move.
+    assert train(run, tmp_path / "more", "--images", "synthetic:90", epochs=1) == 0
+    data = read_json(tmp_path / "more/training/data.json")
+    before = open_cache(Path(read_json(run / "data.json")["cache"]["32"]))
+    split = split_by_content(before.hashes, test_fraction=0.1)
+    withheld = {before.hashes[row] for row in split.test}
+    cache = open_cache(Path(data["cache"]["32"]))
+    assert withheld <= set(cache.hashes)
+    after = split_by_content(cache.hashes, test_fraction=0.1, tested=tested_of(data))
+    assert len(after.test) == data["test"]
+    assert len(after.train) == data["train"]
+    assert withheld <= {cache.hashes[row] for row in after.test}
+    bundle = load_bundle(tmp_path / "more").config
+    assert set(bundle["test_metrics"]) == set(METRICS)
+    assert "on photos that chose nothing" in (tmp_path / "more/README.md").read_text()
