@@ -49,14 +49,14 @@ class ColourOrder:
     @property
     def best(self) -> TrialColours | None:
         """The trial with the best colours; None while there is none."""
-        return self._leader and min(self._leader.trials, key=_own)
+        return None if self._leader is None else min(self._leader.trials, key=_own)
 
     def add(self, trial: TrialColours) -> None:
         """Add a trial that is complete, or was stopped after it had been measured."""
         shared = trial.configuration is not None
         name = shared, trial.configuration or trial.trial_id
         configuration = self._configurations.setdefault(name, _Configuration())
-        before = self._leader and self._leader.key
+        before = None if self._leader is None else self._leader.key
         configuration.add(trial)
         if before is None or configuration.key < before:
             self._leader = configuration

@@ -6,10 +6,12 @@ best colours are what a person who wants photos in colour takes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.leaderboard.colour_order import ColourOrder, TrialColours
@@ -46,38 +48,53 @@ def winners(board: pd.DataFrame, objective: str) -> Winners:
     The best colours are those of `colour_order`, by which the search itself judges; the best
     balance is rank 1. A trial that was stopped before its first validation is neither.
     """
-    penalized = badness(objective, board.get(PENALIZED, board[objective]))
-    measured = pd.Series(np.isfinite(penalized), index=board.index)
-    ended = (board["state"] == "complete") | ((board["state"] == "pruned") & measured)
-    if not ended.any():
+    *_, best = None, *best_colours_so_far(board, objective)
+    if best is None:
         return Winners(best_colours=None, best_balance=None, why="No trial has ended.")
-    board = board.assign(keeps=keeps_guards(board), badness=penalized)[ended]
-    rows = {str(row["trial_id"]): row for row in board.to_dict("records")}
-    order = ColourOrder()
-    for row in rows.values():
-        order.add(_colours_of(row))
-    assert order.best is not None
-    colours = rows[order.best.trial_id]
-    balance = min(rows.values(), key=lambda row: row["rank"])
+    board = board.assign(keeps=keeps_guards(board)).sort_values("rank")
+    ended = board[_ended_well(board, _badness(board, objective))]
+    colours = ended[ended["trial_id"] == best].iloc[0].to_dict()
+    balance = ended.iloc[0].to_dict()
+    but = _buts(colours, balance, guarded=bool(ended["keeps"].any()), states=ended["state"].unique())
     return Winners(
-        best_colours=colours["trial_id"],
+        best_colours=best,
         best_balance=balance["trial_id"],
-        why=" ".join([_why(colours, balance, objective), *_buts(colours, balance, rows)]),
+        why=" ".join([_why(colours, balance, objective), *but]),
     )
 
 
-def _colours_of(row: dict[Any, Any]) -> TrialColours:
-    complete = row["state"] == "complete"
-    configuration, phase = row.get("configuration_id"), row.get("phase")
-    bad = row["badness"]
-    return TrialColours(
-        trial_id=row["trial_id"],
-        badness=bad if bad == bad else np.inf,
-        feasible=row["feasible"],
-        # Its training was shorter: what was stopped early says nothing of the others.
-        configuration=configuration if complete and isinstance(configuration, str) else None,
-        is_repeat=complete and phase == "repeat",
+def best_colours_so_far(trials: pd.DataFrame, objective: str) -> list[str | None]:
+    """For each row of a table of trials, which has the best colours of it and those before it."""
+    bad = _badness(trials, objective)
+    complete = trials["state"] == "complete"
+    absent = pd.Series(index=trials.index, dtype="object")
+    # What was stopped early says nothing of those that trained to the end, nor they of it.
+    configuration = trials.get("configuration_id", absent).where(complete)
+    columns = (
+        _ended_well(trials, bad),
+        trials["trial_id"],
+        np.where(np.isnan(bad), np.inf, bad),
+        trials["feasible"],
+        configuration.astype("object").where(configuration.notna(), None),
+        trials.get("phase", absent) == "repeat",
     )
+    order, best = ColourOrder(), []
+    for ended, *colours in zip(*(column.tolist() for column in columns), strict=True):
+        if ended:
+            order.add(TrialColours(*colours))
+        best.append(order.best and order.best.trial_id)
+    return best
+
+
+def _badness(trials: pd.DataFrame, objective: str) -> npt.NDArray[np.float64]:
+    """What the colours of trials are compared by (n_trials,), lower is better, NaN if missing."""
+    return badness(objective, trials.get(PENALIZED, trials[objective]))
+
+
+def _ended_well(trials: pd.DataFrame, bad: npt.NDArray[np.float64]) -> pd.Series[bool]:
+    """Mark the complete trials, and those that were stopped after they had been measured."""
+    stopped = (trials["state"] == "pruned") & np.isfinite(bad)
+    return (trials["state"] == "complete") | stopped
 
 
 def _why(colours: dict[Any, Any], balance: dict[Any, Any], objective: str) -> str:
@@ -100,16 +117,18 @@ def _why(colours: dict[Any, Any], balance: dict[Any, Any], objective: str) -> st
 
 
 def _buts(
-    colours: dict[Any, Any], balance: dict[Any, Any], rows: dict[str, dict[Any, Any]]
+    colours: dict[Any, Any], balance: dict[Any, Any], *, guarded: bool, states: Iterable[str]
 ) -> list[str]:
-    """What a person should know besides of the winners, a sentence each."""
+    """What a person should know of the winners besides, a sentence each.
+
+    `guarded`: whether any trial that ended well, in one of the `states`, satisfies the guards.
+    """
     found = []
     if balance["adversarial_trend"] in _VERDICTS:
         found.append(
             f"Trial {balance['trial_id']} is first by rank only: without a judge no balance."
         )
-    if not any(row["keeps"] for row in rows.values()):
-        states = {row["state"] for row in rows.values()}
+    if not guarded:
         found.append(f"No {min(states)} trial satisfies the guards.")
     elif not colours["keeps"]:
         whose = "repeats" if colours["feasible"] else "colours"

@@ -73,7 +73,11 @@ def test_a_lower_value_that_nears_a_guard_is_explained(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_was_stopped_early_counts_with_its_best_epoch(tmp_path: Path) -> None:
-    rows = ({"ab_swd": 9.0}, {"ab_swd": 8.0, "state": "pruned"}, {"ab_swd": None, "state": "pruned"})
+    rows = (
+        {"ab_swd": 9.0},
+        {"ab_swd": 8.0, "state": "pruned"},
+        {"ab_swd": None, "state": "pruned"},
+    )
     assert named(tmp_path, *rows)[:2] == ("0001", "0000")
     # One that was stopped before it was ever measured is no winner, also where no other ended.
     assert named(tmp_path, rows[2])[2] == "No trial has ended."
