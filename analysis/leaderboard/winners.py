@@ -55,7 +55,9 @@ def winners(board: pd.DataFrame, objective: str) -> Winners:
     ended = board[_ended_well(board, _badness(board, objective))]
     colours = ended[ended["trial_id"] == best].iloc[0].to_dict()
     balance = ended.iloc[0].to_dict()
-    but = _buts(colours, balance, guarded=bool(ended["keeps"].any()), states=ended["state"].unique())
+    but = _buts(
+        colours, balance, guarded=bool(ended["keeps"].any()), states=ended["state"].unique()
+    )
     return Winners(
         best_colours=best,
         best_balance=balance["trial_id"],

@@ -69,7 +69,10 @@ def test_the_progress_is_a_few_plain_lines_without_chatter(place: Path) -> None:
     )
     # Only where the best colours fail the guards.
     guards = r"colours of trial \d{4}: .* must be .*; try .*"
-    assert [i for i, line in enumerate(lines) if re.fullmatch(guards, line)] in ([], [len(lines) - 3])
+    assert [i for i, line in enumerate(lines) if re.fullmatch(guards, line)] in (
+        [],
+        [len(lines) - 3],
+    )
     lines = [line for line in lines if not re.fullmatch(guards, line)]
     for line in lines:
         assert any(re.fullmatch(pattern, line) for pattern in patterns), line
