@@ -113,9 +113,27 @@ def _why(colours: dict[Any, Any], balance: dict[Any, Any], objective: str) -> st
         values += f", or {' against '.join(penalized)} with the cost of guards"
     return (
         f"Trial {colours['trial_id']} has the best colours ({objective} {values}), "
-        f"trial {balance['trial_id']} the best balance "
-        f"({_balance(balance)}, against: {_balance(colours)})."
+        f"trial {balance['trial_id']} the best balance: {_contrast(balance, colours)}."
     )
+
+
+def _contrast(balance: dict[Any, Any], colours: dict[Any, Any]) -> str:
+    """What the losses of both winners say of their balance."""
+    first, second = (_judged(row) for row in (balance, colours))
+    if first.startswith(_LOSS) and second.startswith(_LOSS):
+        second = second.replace(_LOSS, "that", 1)
+    return f"{first}, while {second}"
+
+
+_LOSS = "the adversarial loss"
+
+
+def _judged(row: dict[Any, Any]) -> str:
+    trial_id, trend = row["trial_id"], row["adversarial_trend"]
+    if trend in _VERDICTS:
+        return f"the discriminator of trial {trial_id} {_VERDICTS[trend]}"
+    figures = ", ".join(_figures(row))
+    return f"{_LOSS} of trial {trial_id} is {trend}{f' ({figures})' if figures else ''}"
 
 
 def _buts(
@@ -144,11 +162,13 @@ def _balance(row: dict[Any, Any]) -> str:
     trend = row["adversarial_trend"]
     if trend in _VERDICTS:
         return f"its discriminator {_VERDICTS[trend]}"
+    return ", ".join([f"adversarial loss {trend}", *_figures(row)])
+
+
+def _figures(row: dict[Any, Any]) -> list[str]:
     drift, ratio = row["adversarial_drift"], row["parameter_ratio"]
-    words = [f"adversarial loss {trend}"]
-    words += [f"drift {drift:+.1f} %"] if drift == drift else []
-    words += [f"D/G {ratio:.2g}"] if ratio == ratio else []
-    return ", ".join(words)
+    words = [f"drift {drift:+.1f} %"] if drift == drift else []
+    return words + ([f"D/G {ratio:.2g}"] if ratio == ratio else [])
 
 
 def _number(row: dict[Any, Any], objective: str) -> str:

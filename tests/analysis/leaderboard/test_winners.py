@@ -28,9 +28,9 @@ def test_the_two_winners_differ_and_the_sentence_says_why(tmp_path: Path) -> Non
     colours, balance, why = named(tmp_path, *rows)
     assert (colours, balance) == ("0000", "0001")
     assert why == (
-        "Trial 0000 has the best colours (ab_swd 8 against 9), trial 0001 the best balance "
-        "(adversarial loss stagnant, drift +1.0 %, D/G 0.8, against: adversarial loss rising, "
-        "drift +30.0 %, D/G 0.8)."
+        "Trial 0000 has the best colours (ab_swd 8 against 9), trial 0001 the best balance: the "
+        "adversarial loss of trial 0001 is stagnant (drift +1.0 %, D/G 0.8), while that of trial "
+        "0000 is rising (drift +30.0 %, D/G 0.8)."
     )
     board = build_leaderboard(run_of(tmp_path, *rows), sort="ab_swd")
     assert dict(zip(board["trial_id"], board["best"].fillna(""), strict=True)) == {
@@ -101,6 +101,7 @@ def test_repeats_that_hold_are_told_from_a_single_seed(tmp_path: Path) -> None:
     colours, balance, why = named(tmp_path, *rows)
     assert (colours, balance) == ("0000", "0002")
     assert "(ab_swd 8.6 over 1 seed against 8 with one seed)" in why
+    assert why.endswith("D/G 0.8), while the discriminator of trial 0000 gave up.")
 
 
 def test_one_trial_may_be_both(tmp_path: Path) -> None:
