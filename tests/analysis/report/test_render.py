@@ -197,9 +197,10 @@ def test_whether_the_discriminator_still_tells_is_said_in_words(run: Run, tmp_pa
     for trial_id in chosen.labels:
         words = discrimination_words(aucs[trial_id])
         assert f"On unseen photos its discriminator {words}." in page
-        assert f"; on unseen photos it {words}" in json.loads(
-            parsed(tmp_path / "report.html").json["loss-curves"]
-        )[trial_id]["words"]
+        assert (
+            f"; on unseen photos it {words}"
+            in json.loads(parsed(tmp_path / "report.html").json["loss-curves"])[trial_id]["words"]
+        )
     # A run from before it was measured says nothing of it.
     run.trials.pop("discriminator_auc")
     page = write_report(run, tmp_path / "old.html").read_text(encoding="utf-8")

@@ -87,10 +87,7 @@ def test_the_discriminator_is_measured_on_validation_photos_after_each_of_its_ep
         fake_N2HW = generator(L_N1HW)
         logits = [
             np.concatenate(
-                [
-                    judge(*pair).flatten()
-                    for pair in zip(L_N1HW.split(4), ab.split(4), strict=True)
-                ]
+                [judge(*pair).flatten() for pair in zip(L_N1HW.split(4), ab.split(4), strict=True)]
             )
             for ab in (real_N2HW, fake_N2HW)
         ]
