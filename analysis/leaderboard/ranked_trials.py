@@ -24,6 +24,7 @@ _FIRST_EXTRAS = (
     PENALIZED,
     "feasible",
     "reason",
+    "discriminator_auc",
     "pareto_front",
     TEST_GUARDS,
 )
@@ -49,9 +50,10 @@ def build_leaderboard(
 
     Returns:
         One row a trial: the columns of `LEADERBOARD_COLUMNS` in their order, then `best` ("best
-        colours", "best balance", both or missing), `why`, `score`, `feasible`, `reason`,
-        `pareto_front` where the search had second objectives, `test_guards` and the `test_` columns
-        where it had test photos, and whatever else the run stored.
+        colours", "best balance", both or missing), `why`, `score`, `penalized_objective`,
+        `feasible`, `reason`, `discriminator_auc` where it was measured, `pareto_front` where the
+        search had second objectives, `test_guards` and the `test_` columns where it had test
+        photos, and whatever else the run stored.
 
     Raises:
         RunFolderError: an unknown column, or a value out of range.

@@ -12,6 +12,7 @@ import torch
 
 from data_pipeline.durable import replace_file
 from data_pipeline.errors import InputError
+from models.file_names import BEST, CHECKPOINT
 
 FORMAT = 1
 
@@ -68,6 +69,31 @@ def decode_checkpoint(content: bytes, path: Path | str) -> dict[str, Any]:
             "a newer chromatune may have written it"
         )
     return state
+
+
+def epochs_to_go_on_from(folder: Path) -> int:
+    """How many epochs the trial in `folder` has trained, if it can go on from there; else 0.
+
+    It cannot when nothing was kept of it, or when `drop_optimizers` took what it needs. Raises
+    InputError for a damaged checkpoint.
+    """
+    path = folder / CHECKPOINT
+    if not path.is_file() or not (folder / BEST).is_file():
+        return 0
+    training = load_checkpoint(path)["training"]
+    return 0 if training["generator_optimizer"] is None else int(training["epoch"])
+
+
+def drop_optimizers(folder: Path) -> None:
+    """Make the latest checkpoint of a trial that has ended a third of its size: weights alone."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return
+    state = load_checkpoint(path)
+    training = state["training"]
+    if training["generator_optimizer"] is not None:
+        training["generator_optimizer"] = training["discriminator_optimizer"] = None
+        save_checkpoint(path, state)
 
 
 def _parse(content: bytes) -> Any:

@@ -142,9 +142,9 @@ class TrialTraining:
             self.training.load_generator_state(shared.training)
             self.shared_epochs += 1
             self.seconds_saved += shared.seconds
-            windows, metrics = shared.windows, shared.metrics
+            windows, metrics, auc = shared.windows, shared.metrics, None
         else:
-            windows, metrics = self._train_epoch(on_step)
+            windows, metrics, auc = self._train_epoch(on_step)
         trained_sec = time.perf_counter() - started
         key = self.objective.sort_key
         best = self.best
@@ -164,6 +164,7 @@ class TrialTraining:
             best_epoch=best.epoch,
             best_metrics=best.metrics,
             done=self.done,
+            discriminator_auc=auc,
             shared_epochs=self.shared_epochs,
             seconds_saved=round(self.seconds_saved, 3),
             test=test,
@@ -176,18 +177,21 @@ class TrialTraining:
 
     def _train_epoch(
         self, on_step: Callable[[EpochProgress], None] | None
-    ) -> tuple[list[LossRow], dict[str, float]]:
+    ) -> tuple[list[LossRow], dict[str, float], float | None]:
         def stepped(step: int, steps: int) -> None:
             if on_step:
                 on_step(self._progress(step, steps))
 
-        windows = list(self.training.run_epoch(on_step=stepped))
+        training = self.training
+        windows = list(training.run_epoch(on_step=stepped))
+        judged = training.held_out_discrimination()
         metrics = validate(
-            self.training.generator,
+            training.generator,
             self._batches(self.validation_indices),
-            device=self.training.compute.device,
+            device=training.compute.device,
+            discrimination=judged,
         )
-        return windows, metrics
+        return windows, metrics, None if judged is None else judged.auc()
 
     def _progress(self, step: int, steps: int) -> EpochProgress:
         averages = self.training.window.averages
@@ -273,28 +277,3 @@ class TrialTraining:
         self.last_report = replace(EpochReport.from_dict(state["last_report"]), done=self.done)
         self.shared_epochs = self.last_report.shared_epochs
         self.seconds_saved = self.last_report.seconds_saved
-
-
-def epochs_to_go_on_from(folder: Path) -> int:
-    """How many epochs the trial in `folder` has trained, if it can go on from there; else 0.
-
-    It cannot when nothing was kept of it, or when `drop_optimizers` took what it needs. Raises
-    InputError for a damaged checkpoint.
-    """
-    path = folder / CHECKPOINT
-    if not path.is_file() or not (folder / BEST).is_file():
-        return 0
-    training = load_checkpoint(path)["training"]
-    return 0 if training["generator_optimizer"] is None else int(training["epoch"])
-
-
-def drop_optimizers(folder: Path) -> None:
-    """Make the latest checkpoint of a trial that has ended a third of its size: weights alone."""
-    path = folder / CHECKPOINT
-    if not path.exists():
-        return
-    state = load_checkpoint(path)
-    training = state["training"]
-    if training["generator_optimizer"] is not None:
-        training["generator_optimizer"] = training["discriminator_optimizer"] = None
-        save_checkpoint(path, state)

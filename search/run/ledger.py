@@ -17,9 +17,9 @@ from optuna.trial import Trial, TrialState
 from data_pipeline.durable import make_folder
 from data_pipeline.errors import InputError
 from models.file_names import PARAMETERS, PROGRESS, SAMPLES
+from models.training.checkpoint import drop_optimizers
 from models.training.report import EpochReport
 from models.training.settings import TrainingSettings
-from models.training.trial import drop_optimizers
 from search.config import SearchConfig
 from search.run.directory import RunFolder, append_rows, utc_now, write_json
 from search.run.ended_trials import EndedTrial, EndedTrials
@@ -112,7 +112,7 @@ class Ledger:
 
     @property
     def best(self) -> EndedTrial | None:
-        """The best trial so far, by the penalized objective."""
+        """The trial with the best colours so far, as leaderboard and report choose it."""
         return self.ended.best
 
     @property

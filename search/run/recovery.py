@@ -111,6 +111,7 @@ def _last_report(folder: Path, validations: Sequence[Row], config: SearchConfig)
         best_epoch=best["epoch"],
         best_metrics=_metrics(best),
         done=done,
+        discriminator_auc=last.get("discriminator_auc"),
         shared_epochs=last.get("shared_epochs", 0),
         seconds_saved=last.get("seconds_saved", 0.0),
         test=read_test(folder) if done else {},

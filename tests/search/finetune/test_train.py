@@ -17,8 +17,7 @@ from data_pipeline.split import split_by_content
 from models.bundle.store import FILE_NAMES, load_bundle
 from models.metrics.names import METRICS
 from models.networks.complexity import discriminator_parameters, generator_parameters, network_sizes
-from models.training.checkpoint import load_checkpoint
-from models.training.trial import drop_optimizers
+from models.training.checkpoint import drop_optimizers, load_checkpoint
 from search.cli.main import main
 from search.run.directory import RunFolder, read_json, read_rows, write_json
 from search.run.photos import tested_of
