@@ -8,7 +8,8 @@ PARAMETERS = "parameters.json"
 CURVES = "curves.jsonl"
 #: rows of validation metrics, one an epoch
 VALIDATION = "validation.jsonl"
-#: what its best generator is worth on the test photos, once all epochs are trained
+#: what its best generator is worth on the test photos, once all epochs are trained; of a winner
+#: that was stopped early once the search has ended
 TEST = "test.json"
 #: sample grid of the best epoch, and the same photos in their true colours
 SAMPLES = "samples.png"

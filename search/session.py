@@ -187,6 +187,7 @@ class SearchSession:
         return photos
 
     def _run_trials(self, photos: SearchPhotos, progress: Progress, graceful: bool) -> Ledger:
+        from search.finetune.unseen_winners import measure_winners
         from search.run.ledger import Ledger
         from search.run.storage_errors import SearchHaltedError, describe, halts
         from search.study.creation import open_study
@@ -206,6 +207,9 @@ class SearchSession:
                 progress=progress,
                 graceful=graceful,
             )
+            progress.wait_for("measuring the winners on the test photos")
+            measure_winners(run)
+            progress.stop_waiting()
             run.set_status("finished")
         except (KeyboardInterrupt, SearchHaltedError):
             run.note_status("interrupted")

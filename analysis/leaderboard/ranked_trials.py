@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.leaderboard.on_test_photos import with_winners_tested
 from analysis.leaderboard.placement import reasons_of
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO, Costs, Weights, costs_of, order_of
 from analysis.leaderboard.repeats import repeat_words, with_repeats
@@ -75,7 +76,9 @@ def build_leaderboard(
     for name in LEADERBOARD_COLUMNS:
         if name not in board:
             board[name] = np.nan
-    board["best"] = board["trial_id"].map(winners(board, run.objective).labels).astype("str")
+    labels = winners(board, run.objective).labels
+    board["best"] = board["trial_id"].map(labels).astype("str")
+    board = with_winners_tested(board, run, labels)
     extras = [name for name in board.columns if name not in LEADERBOARD_COLUMNS]
     extras.sort(key=lambda name: _FIRST_EXTRAS.index(name) if name in _FIRST_EXTRAS else 99)
     board = board[[*LEADERBOARD_COLUMNS, *extras]]

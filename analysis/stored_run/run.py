@@ -12,12 +12,12 @@ import pandas as pd
 
 from analysis.stored_run.column_types import typed_column
 from analysis.stored_run.columns import ENDED, PENALIZED
-from analysis.stored_run.rows import read_rows, whole_lines
+from analysis.stored_run.rows import decode_row, read_rows, whole_lines
 from analysis.stored_run.run_files import Folder, LocalFolder, open_folder
 from analysis.stored_run.run_folder_error import RunFolderError
 from analysis.stored_run.trials import last_rows, trials_table
 from data_pipeline.errors import InputError
-from models.file_names import CURVES, VALIDATION
+from models.file_names import CURVES, TEST, VALIDATION
 from models.metrics.names import DIRECTIONS, METRICS
 from models.metrics.objective import Guard, Objective
 
@@ -86,6 +86,11 @@ class Run:
     def validation(self, trial_id: str) -> list[dict[str, Any]]:
         """Rows of a trial's validation.jsonl: one per validation."""
         return read_rows(self.folder.read(f"trials/{trial_id}/{VALIDATION}"))
+
+    def on_test_photos(self, trial_id: str) -> dict[str, Any]:
+        """Columns of a trial's test.json; empty where there is none, or it is damaged."""
+        content = self.folder.read(f"trials/{trial_id}/{TEST}")
+        return (content and decode_row(content.decode("utf-8", errors="replace"))) or {}
 
     def picture(self, trial_id: str, name: str) -> bytes | None:
         """Bytes of a trial's samples.png or originals.png, or None."""

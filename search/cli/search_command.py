@@ -16,7 +16,7 @@ from search.cli.storage_flag import tell_apart, without_secrets
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig
 from search.progress.time_left import rough
 from search.ready_searches import ready_searches
-from search.run.directory import RunFolder, read_rows, resume_command
+from search.run.directory import RunFolder, resume_command
 from search.session import SearchSession, new_config
 
 if TYPE_CHECKING:
@@ -175,19 +175,24 @@ def _search(arguments: argparse.Namespace, progress: Progress) -> int:
 
 
 def _say_end(run_folder: RunFolder, ledger: Ledger, progress: Progress) -> None:
+    from analysis.leaderboard.on_test_photos import describe_on_test_photos
     from analysis.leaderboard.ranked_trials import build_leaderboard
     from analysis.leaderboard.winners import winners
     from analysis.stored_run.run import open_run
 
     progress.say(f"done: {len(ledger.ended)} trials")
     stored = open_run(run_folder.path)
-    progress.say(winners(build_leaderboard(stored), stored.objective).why)
+    board = build_leaderboard(stored)
+    chosen = winners(board, stored.objective)
+    progress.say(chosen.why)
+    if on_test_photos := describe_on_test_photos(stored, board, chosen):
+        progress.say(on_test_photos)
     best = ledger.best
-    if best is not None and not best.feasible:
-        # The last row of a trial counts.
-        rows = {row["trial_id"]: row for row in read_rows(run_folder.path / "trials.jsonl")}
-        broken = describe_broken_guards(ledger.objective.guards, rows[best.trial_id])
-        progress.say(f"colours of trial {best.trial_id}: {broken}")
+    if best is not None:
+        (row,) = board[board["trial_id"] == best.trial_id].to_dict("records")
+        metrics = {str(name): value for name, value in row.items()}
+        if broken := describe_broken_guards(ledger.objective.guards, metrics):
+            progress.say(f"colours of trial {best.trial_id}: {broken}")
     if saved := ledger.ended.seconds_saved:
         trained = ledger.ended.seconds
         progress.say(

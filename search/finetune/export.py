@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from analysis.stored_run.run import Run, open_run
-from data_pipeline.batches import load_batch
-from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.errors import InputError
 from data_pipeline.sources.by_name import is_folder
-from data_pipeline.split import split_by_content
 from models.bundle.publish import check_licence
 from models.bundle.store import check_target, write_bundle
-from models.file_names import BEST, SAMPLES
+from models.file_names import SAMPLES
 from models.metrics.broken_guards import describe_broken_guards
 from models.metrics.names import METRICS
 from models.metrics.objective import DEFAULT_GUARDS, Guard
 from models.metrics.unseen import MetricInterval, from_columns, to_columns, verdict_of
-from models.metrics.validation import grey_baseline, validate_with_intervals
+from models.metrics.validation import grey_baseline
 from models.networks.complexity import network_sizes
-from models.networks.generator import Generator
-from models.training.checkpoint import decode_checkpoint
 from models.training.settings import TrainingSettings
 from search.finetune.origin import ORIGIN_NAME, Origin
+from search.finetune.stored_generator import (
+    RunPhotos,
+    Side,
+    load_generator,
+    measure_unseen,
+    open_run_photos,
+)
 from search.finetune.trial_choice import By, chosen_trial, reason_of
 from search.run.directory import program_version
-from search.run.photos import tested_of
 
 #: what a bundle says of photos that lay in a folder and were given no name
 PRIVATE_FOLDER = "a private folder"
-Side = Literal["validation", "test"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +85,10 @@ def export_trial(
             f"--trial must have ended well, but trial {row['trial_id']} is {row['state']}: {why}"
         )
     trial_id: str = row["trial_id"]
-    checkpoint, settings, generator = _load_generator(run, trial_id)
+    checkpoint, settings, generator = load_generator(run, trial_id)
     guards = [Guard.parse(text) for text in run.config.get("guards", DEFAULT_GUARDS)]
-    photos = _open_photos(run, settings.image_size)
-    figures = from_columns(row) or _test_figures(generator, photos)
+    photos = open_run_photos(run, settings.image_size)
+    figures = from_columns(row) or measure_unseen(generator, photos)
     broken = describe_broken_guards(guards, {**checkpoint["metrics"], **to_columns(figures)})
     write_bundle(
         out,
@@ -135,30 +132,6 @@ def _data(run: Run, name: str | None) -> dict[str, Any]:
     return entries
 
 
-def _load_generator(run: Run, trial_id: str) -> tuple[dict[str, Any], TrainingSettings, Generator]:
-    """The best epoch of a trial; InputError for whatever else a stranger may have put there."""
-    name = f"trials/{trial_id}/{BEST}"
-    where = f"{run.folder.location}/{name}"
-    content = run.folder.read(name)
-    if content is None:
-        raise InputError(f"a checkpoint must exist at {where}, but there is none")
-    checkpoint = decode_checkpoint(content, where)
-    try:
-        settings = TrainingSettings.from_dict(checkpoint["settings"])
-        generator = Generator.from_settings(settings)
-        generator.load_state_dict(checkpoint["generator"])
-        if not {"epoch", "metrics"} <= set(checkpoint) or not isinstance(
-            checkpoint["metrics"], dict
-        ):
-            raise KeyError("epoch and metrics")
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise InputError(
-            f"{where} must hold a generator with its settings, but is damaged "
-            f"({type(error).__name__}); restore it from a copy"
-        ) from error
-    return checkpoint, settings, generator
-
-
 def _balance(settings: TrainingSettings, row: dict[str, Any]) -> dict[str, Any]:
     sizes = network_sizes(
         settings.generator_complexity, settings.discriminator_complexity, settings.image_size
@@ -194,49 +167,13 @@ def _origin(run: Run, settings: TrainingSettings, row: dict[str, Any]) -> dict[s
     return entries
 
 
-class _Photos(NamedTuple):
-    """The photos of a run by what they were for."""
-
-    cache: PhotoCache
-    validation: npt.NDArray[np.int64]
-    test: npt.NDArray[np.int64]
-
-    def batches(self, side: Side) -> Iterator[tuple[Tensor, Tensor]]:
-        rows = getattr(self, side)
-        return (load_batch(self.cache, rows[i : i + 32]) for i in range(0, len(rows), 32))
-
-
-def _open_photos(run: Run, image_size: int) -> _Photos | None:
-    """None where their cache has gone."""
-    try:
-        cache = open_cache(Path(run.data["cache"][str(image_size)]))
-        split = split_by_content(
-            cache.hashes,
-            validation_fraction=run.config["validation_fraction"],
-            test_fraction=run.config.get("test_fraction", 0.0),
-            tested=tested_of(run.data),
-        )
-        validation = split.validation[: run.config.get("max_validation_photos", 128)]
-    except (InputError, KeyError, TypeError, ValueError, AttributeError):
-        return None
-    return _Photos(cache, validation, split.test)
-
-
-def _grey_metrics(photos: _Photos | None, side: Side) -> dict[str, float] | None:
+def _grey_metrics(photos: RunPhotos | None, side: Side) -> dict[str, float] | None:
     """The all-grey answer on a run's photos."""
     return None if photos is None else grey_baseline(photos.batches(side))
 
 
-def _test_figures(generator: Generator, photos: _Photos | None) -> dict[str, MetricInterval]:
-    """What a trial that was stopped early is worth on the test photos; empty without any."""
-    if photos is None or not len(photos.test):
-        return {}
-    device = torch.device("cpu")
-    return validate_with_intervals(generator, photos.batches("test"), device=device)
-
-
 def _test_entries(
-    guards: Sequence[Guard], figures: Mapping[str, MetricInterval], photos: _Photos | None
+    guards: Sequence[Guard], figures: Mapping[str, MetricInterval], photos: RunPhotos | None
 ) -> dict[str, Any]:
     if not figures:
         return {}

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from models.file_names import CURVES, ERROR, OF_TRAINING, PARAMETERS, VALIDATION
+from models.file_names import CURVES, ERROR, OF_TRAINING, PARAMETERS, TEST, VALIDATION
 from search.run.remote_storage import RemoteStorage, RemoteStorageError
 
 #: of a trial first what comes first in the run's folder, too
-TRIAL_FILES = (PARAMETERS, *OF_TRAINING, ERROR, CURVES, VALIDATION)
+TRIAL_FILES = (PARAMETERS, *OF_TRAINING, ERROR, TEST, CURVES, VALIDATION)
 #: after the files of trials, which the rows speak of
 RUN_FILES = ("config.json", "data.json", "study.journal", "trials.jsonl", "run.json")
 

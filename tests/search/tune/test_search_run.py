@@ -64,6 +64,7 @@ def test_the_progress_is_a_few_plain_lines_without_chatter(place: Path) -> None:
         r"\[\d/4\] trial \d{4} (complete|pruned)  set_swd .* s.*",
         r"done: 4 trials",
         r"Trial \d{4} has (both )?the best colours.*(and|trial \d{4}) the best balance.*\.",
+        r"On \d+ photos that chose nothing \(90% intervals\): trial \d{4} set_swd .*\.",
         r"see it with: chromatune leaderboard runs/small",
         r"take the best colours with: chromatune export runs/small --out DIR",
     )
@@ -77,6 +78,7 @@ def test_the_progress_is_a_few_plain_lines_without_chatter(place: Path) -> None:
     for line in lines:
         assert any(re.fullmatch(pattern, line) for pattern in patterns), line
     assert sum(line.startswith("[") for line in lines) == 4
+    assert sum(line.startswith("On ") for line in lines) == 1
 
 
 def test_the_run_folder_holds_what_the_contract_says(place: Path) -> None:
