@@ -202,7 +202,7 @@ class SearchConfig:
                 raise InputError(f"{name} must be a text or null, but got {values[name]!r}")
         return cls(**values)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain values that JSON can hold, fully resolved."""
         plain = asdict(self)
         plain["guards"] = list(self.guards)

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -31,7 +30,7 @@ from search.finetune.stored_generator import (
     measure_unseen,
     open_run_photos,
 )
-from search.finetune.trial_choice import By, chosen_trial, reason_of
+from search.finetune.trial_choice import By, ChosenTrial, chosen_trial
 from search.run.directory import program_version
 
 #: what a bundle says of photos that lay in a folder and were given no name
@@ -78,17 +77,17 @@ def export_trial(
     if licence is not None:
         check_licence(licence)
     data = _data(run, data_name)
-    row = chosen_trial(run, trial, by=by, command="export")
-    if row["state"] in ("failed", "running"):
-        why = reason_of(row) or "it has not ended"
+    chosen = chosen_trial(run, trial, by=by, command="export")
+    if chosen.state in ("failed", "running"):
+        why = chosen.reason or "it has not ended"
         raise InputError(
-            f"--trial must have ended well, but trial {row['trial_id']} is {row['state']}: {why}"
+            f"--trial must have ended well, but trial {chosen.trial_id} is {chosen.state}: {why}"
         )
-    trial_id: str = row["trial_id"]
+    trial_id = chosen.trial_id
     checkpoint, settings, generator = load_generator(run, trial_id)
     guards = [Guard.parse(text) for text in run.config.get("guards", DEFAULT_GUARDS)]
     photos = open_run_photos(run, settings.image_size)
-    figures = from_columns(row) or measure_unseen(generator, photos)
+    figures = from_columns(chosen.columns) or measure_unseen(generator, photos)
     broken = describe_broken_guards(guards, {**checkpoint["metrics"], **to_columns(figures)})
     write_bundle(
         out,
@@ -101,7 +100,7 @@ def export_trial(
             "trial_id": trial_id,
             "epoch": checkpoint["epoch"],
             "hyperparameters": settings.to_dict(),
-            "balance": _balance(settings, row),
+            "balance": _balance(settings, chosen),
             "metrics": {name: checkpoint["metrics"].get(name) for name in METRICS},
             "broken_guards": broken,
             "grey_metrics": _grey_metrics(photos, "validation"),
@@ -114,14 +113,14 @@ def export_trial(
                 "python": platform.python_version(),
             },
         }
-        | _origin(run, settings, row),
+        | _origin(run, settings, chosen),
         samples_png=run.picture(trial_id, SAMPLES),
         force=force,
     )
     return Exported(trial_id=trial_id, broken_guards=broken)
 
 
-def _data(run: Run, name: str | None) -> dict[str, Any]:
+def _data(run: Run, name: str | None) -> dict[str, object]:
     if name is not None and not name.strip():
         raise InputError("--data-name must be a name, but is empty; leave it out or give one")
     entries = {key: run.data.get(key) for key in ("source", "photos", "train", "validation")}
@@ -132,28 +131,28 @@ def _data(run: Run, name: str | None) -> dict[str, Any]:
     return entries
 
 
-def _balance(settings: TrainingSettings, row: dict[str, Any]) -> dict[str, Any]:
+def _balance(settings: TrainingSettings, chosen: ChosenTrial) -> dict[str, object]:
     sizes = network_sizes(
         settings.generator_complexity, settings.discriminator_complexity, settings.image_size
     )
     return {
         "parameter_ratio": sizes.parameter_ratio,
         "conv_parameter_ratio": sizes.conv_parameter_ratio,
-        "adversarial_drift": row.get("adversarial_drift"),
-        "adversarial_trend": row.get("adversarial_trend"),
+        "adversarial_drift": chosen.adversarial_drift,
+        "adversarial_trend": chosen.adversarial_trend,
     }
 
 
-def _origin(run: Run, settings: TrainingSettings, row: dict[str, Any]) -> dict[str, Any]:
+def _origin(run: Run, settings: TrainingSettings, chosen: ChosenTrial) -> dict[str, object]:
     """What a bundle says besides when the run is the training of another run's winner."""
     content = run.folder.read(ORIGIN_NAME)
     if content is None:
         return {}
     origin = Origin.parse(content, f"{run.folder.location}/{ORIGIN_NAME}")
-    entries: dict[str, Any] = {
+    entries: dict[str, object] = {
         "run": origin.run,
         "training": {
-            "epochs": row["epochs"],
+            "epochs": chosen.epochs,
             "continued_after_epoch": origin.continued_after or None,
         },
     }
@@ -161,7 +160,7 @@ def _origin(run: Run, settings: TrainingSettings, row: dict[str, Any]) -> dict[s
         entries["balance"] = {
             "image_size": settings.image_size,
             "discriminator_complexity": settings.discriminator_complexity,
-            **_balance(settings, row),
+            **_balance(settings, chosen),
             "found_by_search": asdict(origin.found),
         }
     return entries
@@ -174,7 +173,7 @@ def _grey_metrics(photos: RunPhotos | None, side: Side) -> dict[str, float] | No
 
 def _test_entries(
     guards: Sequence[Guard], figures: Mapping[str, MetricInterval], photos: RunPhotos | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     if not figures:
         return {}
     tested = photos is not None and len(photos.test) > 0

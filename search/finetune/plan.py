@@ -16,7 +16,7 @@ from models.networks.sides import check_side
 from models.training.settings import TrainingSettings
 from search.config import SearchConfig
 from search.finetune.origin import Origin, Pair
-from search.finetune.trial_choice import By, chosen_trial, reason_of
+from search.finetune.trial_choice import By, ChosenTrial, chosen_trial
 from search.run.directory import is_being_written, read_json
 from search.space import NAMES
 
@@ -136,14 +136,14 @@ def plan_training(
         check_side(image_size, "--image-size")
     if epochs is not None and epochs < 1:
         raise InputError(f"--epochs must be at least 1, but got {epochs}")
-    row = chosen_trial(run, trial, by=by, command="train")
-    trial_id: str = row["trial_id"]
+    chosen = chosen_trial(run, trial, by=by, command="train")
+    trial_id = chosen.trial_id
     trial_folder = folder / "trials" / trial_id
     searched = TrainingSettings.from_dict(read_json(trial_folder / PARAMETERS))
     settings = resized(searched, image_size or searched.image_size)
     if smooth_upsampling:
         settings = replace(settings, smooth_upsampling=True)
-    _check_state(row, folder, same_settings=settings == searched)
+    _check_state(chosen, folder, same_settings=settings == searched)
     config = _config_of(run, trial_id, settings, epochs=epochs, images=images, device=device)
     fresh, trained = None, 0
     if restart:
@@ -222,16 +222,16 @@ def _config_of(
     )
 
 
-def _check_state(row: dict[str, Any], folder: Path, *, same_settings: bool) -> None:
-    trial_id = row["trial_id"]
-    if row["state"] == "running" and is_being_written(folder):
+def _check_state(chosen: ChosenTrial, folder: Path, *, same_settings: bool) -> None:
+    trial_id = chosen.trial_id
+    if chosen.state == "running" and is_being_written(folder):
         raise InputError(
             f"--trial must have ended, but a search is training trial {trial_id}; wait for it or "
             "interrupt it"
         )
-    reason = reason_of(row) or ""
+    reason = chosen.reason or ""
     diverged = re.match(r"non-finite loss|\w+ was (nan|-?inf|None) after an epoch", reason)
-    if row["state"] == "failed" and diverged and same_settings:
+    if chosen.state == "failed" and diverged and same_settings:
         raise InputError(
             f"--trial must not have diverged, but trial {trial_id} failed ({reason}) and would do "
             "so again; choose another one, or another --image-size"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.winners import winners
@@ -15,8 +17,42 @@ By = Literal["colour", "balance"]
 WINNERS: tuple[By, ...] = get_args(By)
 
 
-def chosen_trial(run: Run, trial: str | None, *, by: By, command: str) -> dict[str, Any]:
-    """The leaderboard's row of the trial that was named, or else of the winner.
+@dataclass(frozen=True, kw_only=True)
+class ChosenTrial:
+    """What the leaderboard says of a trial."""
+
+    trial_id: str
+    #: complete, pruned, failed or running
+    state: str
+    #: why it ended as it did, if that was written down
+    reason: str | None
+    epochs: int
+    adversarial_drift: float | None
+    adversarial_trend: str | None
+    #: all columns, by their names
+    columns: Mapping[str, object]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, object]) -> ChosenTrial:
+        """Read a row of the leaderboard, in which NaN is what is missing."""
+        known = {name: None if value != value else value for name, value in row.items()}
+        drift, trend, reason = (
+            known.get(name) for name in ("adversarial_drift", "adversarial_trend", "reason")
+        )
+        epochs = known.get("epochs")
+        return cls(
+            trial_id=str(row["trial_id"]),
+            state=str(row["state"]),
+            reason=str(reason) if reason else None,
+            epochs=int(epochs) if isinstance(epochs, int | float) else 0,
+            adversarial_drift=float(drift) if isinstance(drift, int | float) else None,
+            adversarial_trend=None if trend is None else str(trend),
+            columns=row,
+        )
+
+
+def chosen_trial(run: Run, trial: str | None, *, by: By, command: str) -> ChosenTrial:
+    """The trial that was named, or else the winner.
 
     Args:
         run: to choose from.
@@ -45,11 +81,4 @@ def chosen_trial(run: Run, trial: str | None, *, by: By, command: str) -> dict[s
             raise InputError(
                 f"--trial must be a trial of the run (up to {last}), but got {trial!r}"
             )
-    return {str(name): value for name, value in rows[wanted].items()}
-
-
-def reason_of(row: dict[str, Any]) -> str | None:
-    """Why a trial ended as it did, if that was written down."""
-    # A table's missing text is NaN.
-    reason = row.get("reason")
-    return reason if isinstance(reason, str) and reason else None
+    return ChosenTrial.from_row({str(name): value for name, value in rows[wanted].items()})

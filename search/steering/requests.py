@@ -15,7 +15,6 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from data_pipeline.durable import make_folder, replace_file
 from search.space import Point
@@ -86,7 +85,7 @@ class RequestFolder:
         (self._path / f"{request.name}.json").unlink(missing_ok=True)
 
 
-def _to_plain(request: Request) -> dict[str, Any]:
+def _to_plain(request: Request) -> dict[str, object]:
     match request:
         case StopSearch():
             return {"action": "stop"}

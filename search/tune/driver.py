@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from data_pipeline.cache.build import default_cache_dir
 from data_pipeline.split import HashRange
@@ -22,6 +22,7 @@ from search.run.directory import RunFolder, resume_command
 from search.run.ledger import Ledger
 from search.run.photos import SearchPhotos, tested_of
 from search.run.storage_errors import SearchHaltedError, describe
+from search.tune.cluster.compatibility import alive_nodes
 from search.tune.cluster.head_watch import watch_head
 from search.tune.file_server import start_file_server
 from search.tune.messages import TrialJob
@@ -74,12 +75,11 @@ def _run_on_ray(
         import ray
 
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         slots = plan_slots(
             config,
             cpus=resources.get("CPU", 1.0),
             gpus=resources.get("GPU", 0.0),
-            largest=max(n["Resources"].get("CPU", 0.0) for n in nodes if n["Alive"]),
+            largest=max(node.cpus for node in alive_nodes()),
             trials=ledger.remaining,
             gpu_memory=gpu_memory() if address is None and config.trials_per_gpu != 1 else None,
             n_photos=photos.summary["train"],

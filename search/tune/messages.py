@@ -48,7 +48,7 @@ class TrialStart:
     #: the last epoch that the driver has recorded
     reported_epoch: int
 
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """Return Tune's configuration of the trial."""
         job = asdict(self.job)
         # Tune makes names of the keys: they must be texts.
@@ -109,7 +109,7 @@ class SearchHalted:
 Message = EpochDone | TrialFailed | SearchHalted
 
 
-def to_result(message: Message) -> dict[str, Any]:
+def to_result(message: Message) -> dict[str, object]:
     """Return Tune's result for a message of a trial."""
     match message:
         case TrialFailed(reason):

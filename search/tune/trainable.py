@@ -91,7 +91,7 @@ class ColorizerTrainable(tune.Trainable):
         if self._directory is not None:
             self._directory.close()
 
-    def step(self) -> dict[str, Any]:
+    def step(self) -> dict[str, object]:
         """Return the report of the next epoch; a failure is a message with its reason."""
         message = self._next_message()
         if isinstance(message, TrialFailed):

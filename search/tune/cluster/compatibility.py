@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_pipeline.errors import InputError
 
@@ -38,12 +38,36 @@ def own_devices() -> list[str]:
     return available_devices()
 
 
+class Node(NamedTuple):
+    """A machine of the cluster that is alive."""
+
+    node_id: str
+    address: str
+    cpus: float
+    gpus: float
+
+
+def alive_nodes() -> list[Node]:
+    """All machines that are alive, of a cluster that is connected."""
+    import ray
+
+    return [
+        Node(
+            node_id=node["NodeID"],
+            address=node["NodeManagerAddress"],
+            cpus=node["Resources"].get("CPU", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+        )
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+        if node["Alive"]
+    ]
+
+
 def ask_machines() -> dict[str, dict[str, str | None]]:
     """The versions of all machines of the cluster, by address."""
     import ray
 
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return _ask(ray.remote(num_cpus=0, max_retries=0)(own_versions), nodes)
+    return _ask(ray.remote(num_cpus=0, max_retries=0)(own_versions), alive_nodes())
 
 
 def ask_devices() -> dict[str, list[str]]:
@@ -53,23 +77,21 @@ def ask_devices() -> dict[str, list[str]]:
     """
     import ray
 
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     # One call a process: it has seen all GPUs of its machine, and a trial must see its own alone.
     probe = ray.remote(num_cpus=0, max_retries=0, max_calls=1)(own_devices)
-    return _ask(probe, [node for node in nodes if node["Resources"].get("GPU", 0.0) > 0])
+    return _ask(probe, [node for node in alive_nodes() if node.gpus > 0])
 
 
-def _ask(probe: Any, nodes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The answers of a remote function on each of the nodes that are alive, by address."""
+def _ask(probe: Any, nodes: Iterable[Node]) -> dict[str, Any]:
+    """The answers of a remote function on each of these nodes, by address."""
     import ray
     from ray.exceptions import RayError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     pending = {}
     for node in nodes:
-        if node["Alive"]:
-            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            pending[probe.options(scheduling_strategy=there).remote()] = node["NodeManagerAddress"]
+        there = NodeAffinitySchedulingStrategy(node.node_id, soft=False)
+        pending[probe.options(scheduling_strategy=there).remote()] = node.address
     if pending:
         ray.wait(list(pending), num_returns=len(pending), timeout=_NODES_SEC)
     answers = {}

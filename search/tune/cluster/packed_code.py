@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from data_pipeline.errors import InputError
 from search.tune.worker_imports import PACKAGES
@@ -17,7 +16,7 @@ MAX_CODE_BYTES = 16_000_000
 LEFT_OUT = (".*", "__pycache__", "*.pyc", "data", "results", "runs")
 
 
-def make_runtime_env(environment: Mapping[str, str], folder: Path) -> dict[str, Any]:
+def make_runtime_env(environment: Mapping[str, str], folder: Path) -> dict[str, object]:
     """What each worker of the cluster starts with: `environment`, and our code by way of `folder`.
 
     A job (`ray job submit`) has a runtime environment of its own; nothing in it is set twice,
@@ -26,7 +25,7 @@ def make_runtime_env(environment: Mapping[str, str], folder: Path) -> dict[str, 
     """
     job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") or "{}").get("runtime_env") or {}
     taken = job.get("env_vars") or {}
-    runtime_env: dict[str, Any] = {
+    runtime_env: dict[str, object] = {
         "env_vars": {name: value for name, value in environment.items() if name not in taken}
     }
     if not job.get("working_dir"):
