@@ -19,17 +19,22 @@ from typing import Self
 
 from search.tracking.followed_run import NOTES, FollowedRun, FollowedTrial
 from search.tracking.from_rows import search_of
-from search.tracking.tracker import Tracker, make_tracker
+from search.tracking.tracker import Tracker
 
 #: pause between two looks, and the longest one before a tracker that is away is tried again
 INTERVAL_SEC, LONGEST_SEC = 2.0, 60.0
 #: how long the end of a search waits for the last of it, the bundle included
 LAST_SEC = 180.0
+#: the same, where the tracker was away when it was tried last
+AWAY_SEC = 5.0
 #: unless a person sets something else: an absent server shall be known for absent in seconds
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # What they print would stand among what a search says.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "WANDB_SILENT": "true",
 }
 
 
@@ -75,9 +80,7 @@ class BundleOnce:
         self._made: tuple[str, Path] | None = None
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="chromatune-", ignore_cleanup_errors=True
-        )
+        self._folder = tempfile.TemporaryDirectory(prefix="chromatune-", ignore_cleanup_errors=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -131,7 +134,7 @@ class Delivery:
 
     def join(self, seconds: float) -> None:
         """Wait until all is delivered, but not longer than so many seconds."""
-        self._thread.join(max(0.0, seconds))
+        self._thread.join(min(AWAY_SEC, seconds) if self._warned else max(0.0, seconds))
         if self._thread.is_alive():
             self._warn("it does not answer")
 
@@ -155,7 +158,7 @@ class Delivery:
         if self._tracker is None:
             (self._run / NOTES).mkdir(exist_ok=True)
             self._followed = FollowedRun(self._run, self._name)
-            tracker = make_tracker(self._name)
+            tracker = _make_tracker(self._name)
             tracker.connect(search_of(self._run))
             self._tracker = tracker
         for trial in self._followed.news():
@@ -175,10 +178,12 @@ class Delivery:
 
     def _deliver_end(self) -> None:
         assert self._tracker is not None
-        if self._whole and self._followed.bundle != (best := self._bundle.best()):
-            self._tracker.bundle(self._bundle.folder())
-            self._followed.note_bundle(best)
-        self._tracker.close(finished=self._whole)
+        try:
+            if self._whole and self._followed.bundle != (best := self._bundle.best()):
+                self._tracker.bundle(self._bundle.folder())
+                self._followed.note_bundle(best)
+        finally:
+            self._tracker.close(finished=self._whole)
 
     def _warn(self, why: str) -> None:
         if not self._warned:
@@ -187,6 +192,17 @@ class Delivery:
                 f"chromatune: {self._name} does not get all results ({why}); {self._run} has them, "
                 "and what is missing there is sent later or with --resume"
             )
+
+
+def _make_tracker(name: str) -> Tracker:
+    # Importing a package takes seconds.
+    if name == "mlflow":
+        from search.tracking.mlflow_tracker import MlflowTracker
+
+        return MlflowTracker()
+    from search.tracking.wandb_tracker import WandbTracker
+
+    return WandbTracker()
 
 
 def _in_a_line(error: Exception) -> str:

@@ -77,9 +77,7 @@ def epoch_of(trial: TrackedTrial, row: Row, window: Row) -> TrackedEpoch:
 def end_of(row: Row, folder: Path) -> TrackedEnd:
     """How a trial ended, from its last row of trials.jsonl; `folder` is the trial's."""
     # The metrics of its best epoch would end the curves of the metrics with a step back.
-    known = {
-        name: row[name] for name in row if name not in (*_PARAMETERS, *_MOMENTS, *METRICS)
-    }
+    known = {name: row[name] for name in row if name not in (*_PARAMETERS, *_MOMENTS, *METRICS)}
     pictures = (folder / SAMPLES, folder / ORIGINALS)
     return TrackedEnd(
         state=row["state"],
@@ -92,9 +90,7 @@ def end_of(row: Row, folder: Path) -> TrackedEnd:
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        name: float(value) for name, value in values.items() if isinstance(value, int | float)
-    }
+    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
 
 
 def _milliseconds(moment: str) -> int:

@@ -104,14 +104,3 @@ def check_trackers(names: Sequence[str]) -> None:
                 f"log must name trackers whose package is installed, but {name} is not; "
                 f"pip install 'chromatune[{name}]', or leave it out"
             )
-
-
-def make_tracker(name: str) -> Tracker:
-    """The tracker of that name; importing its package takes seconds."""
-    if name == "mlflow":
-        from search.tracking.mlflow_tracker import MlflowTracker
-
-        return MlflowTracker()
-    from search.tracking.wandb_tracker import WandbTracker
-
-    return WandbTracker()

@@ -45,9 +45,7 @@ class WandbTracker:
         # It must never ask for a key: nobody may be there.
         if self._online and not wandb.login(prompt=False):
             raise RuntimeError("not logged in: run `wandb login`, or set WANDB_MODE=offline")
-        self._search_run = self._open(
-            search.identity, search.name, "search", search.parameters
-        )
+        self._search_run = self._open(search.identity, search.name, "search", search.parameters)
 
     def start(self, trial: TrackedTrial) -> None:
         """Go on with the run of a trial, or make it."""
@@ -112,7 +110,7 @@ class WandbTracker:
                 finish_timeout_raises=True,
             ),
         )
-        run.config.update(dict(parameters), allow_val_change=True)
+        run.config.update(dict(parameters), allow_val_change=True)  # type: ignore[no-untyped-call,unused-ignore]
         return run
 
     def _finish(self, run: wandb.Run, *, failed: bool) -> None:
