@@ -54,6 +54,8 @@ CASES = {
     ),
     "unknown tracker": ("search --log tensorboard", ["--log", "tensorboard", "mlflow", "wandb"]),
     "tracker and none": ("search --log mlflow --log none", ["log", "mlflow", "none"]),
+    "no such winner": ("export runs/taken --out b --by luck", ["--by", "luck", "balance"]),
+    "winner of nothing": ("export runs/taken --out b --by balance", ["has ended", "taken"]),
     "unknown flag": ("search --epochs 3", ["--epochs"]),
     "bad duration": ("search --time-budget soon", ["soon", "2h"]),
     "status of no run": ("status few", ["few", "run.json"]),
