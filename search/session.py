@@ -200,17 +200,6 @@ class SearchSession:
             run.configure(config.to_dict(), photos.summary)
             run.set_status("running")
             ledger = Ledger(run, open_study(run.study_path, config), config)
-            run_search(
-                run,
-                config,
-                ledger,
-                photos,
-                address=self.address,
-                progress=progress,
-                graceful=graceful,
-            )
-            run.set_status("finished")
-            ledger = Ledger(run, open_study(run, config), config)
             with Tracking(config.log, run.path, progress.say) if config.log else nullcontext():
                 run_search(
                     run,

@@ -87,11 +87,11 @@ class BundleOnce:
         self._folder.cleanup()
 
     def best(self) -> str:
-        """What the bundle would be made of: the trial and epoch of the leaderboard's winner."""
+        """What the bundle would be made of: the trial with the best colours and its epochs."""
         from analysis.stored_run.run import open_run
-        from search.finetune.trial_choice import best_trial
+        from search.finetune.trial_choice import chosen_trial
 
-        row = best_trial(open_run(self._run), command="export")
+        row = chosen_trial(open_run(self._run), None, by="colour", command="export")
         return f"{row['trial_id']} {row['epochs']}"
 
     def folder(self) -> Path:
