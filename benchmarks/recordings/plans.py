@@ -9,7 +9,8 @@ time with another seed. The first 64 branches share 8 generators, the others 16.
 ranks settings alike.
 
 `balance`: generator width x parameter ratio x seeds at 64 px, 10 epochs from nothing, for the
-report's question; a third of the grid with a second pair of rates. `balance-pilot`: the part of it
+report's question; a third of the grid with a second pair of rates, another third with the duality
+gap at the end. `balance-pilot`: the part of it
 that gives the variance between seeds at ten epochs.
 """
 
@@ -56,6 +57,8 @@ class Training(NamedTuple):
     settings: TrainingSettings
     #: epochs after `settings.pretrain_epochs`
     epochs: int
+    #: whether it ends with the duality gap
+    duality: bool = False
 
 
 def generators(*, image_size: int) -> list[TrainingSettings]:
@@ -129,7 +132,8 @@ def balance() -> Iterator[Training]:
                 if second and (i + seed) % 3:
                     continue
                 settings = _balanced(width, ratio, seed, BALANCE_RATES[second])
-                yield Training(number, settings, BALANCE_EPOCHS)
+                duality = (i + seed) % 3 == 1
+                yield Training(number, settings, BALANCE_EPOCHS, duality)
                 number += 1
 
 
