@@ -115,7 +115,7 @@ def _config(name: str, trials: int, epochs: int, **more: Any) -> SearchConfig:
 def _search(folder: Path, config: SearchConfig, photos: SearchPhotos, **more: Any) -> RunFolder:
     run = RunFolder(folder / config.name)
     run.create(config.to_dict(), command=[])
-    ledger = Ledger(run, open_study(run, config), config)
+    ledger = Ledger(run, open_study(run.study_path, config), config)
     with Path(os.devnull).open("w") as nowhere:
         from rich.console import Console
 

@@ -102,7 +102,7 @@ def measure(trials: int, slots: int, warm_sec: float) -> dict[str, Any]:
         )
         run = RunFolder(folder / config.name)
         run.create(config.to_dict(), command=[])
-        ledger = Ledger(run, open_study(run, config), config)
+        ledger = Ledger(run, open_study(run.study_path, config), config)
         photos = SearchPhotos(caches={32: folder}, summary={"train": 100})
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         ray.init(

@@ -15,9 +15,8 @@ from data_pipeline.errors import InputError
 from models.metrics.names import DIRECTIONS
 from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, Guard, Objective
 from models.networks.sides import check_side
-from search.run.remote_storage import check_remote_storage
+from search.addresses import check_remote_storage, database_url, without_password
 from search.space import Point, SearchSpace
-from search.study.storage import check_address, without_password
 
 DEVICE_NAMES = ("auto", "cuda", "mps", "cpu")
 FITS = ("crop", "squash")
@@ -135,7 +134,7 @@ class SearchConfig:
         object.__setattr__(self, "space", self.space.completed(**sizes))
         self._check_second_objectives()
         if self.storage is not None:
-            check_address(self.storage)
+            database_url(self.storage)
         if self.results is not None:
             check_remote_storage(self.results)
         self._check_points()

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from analysis.stored_run.run_files import without_credentials
 from data_pipeline.errors import InputError
+from search.addresses import without_password
 from search.config import SearchConfig, load_yaml
 from search.ready_searches import find_config
 from search.run.directory import RunFolder
 from search.run.remote_storage import RemoteStorage, open_remote_storage
 from search.run.sync import RunSync
-from search.study.storage import check_free, without_password
+from search.study.storage import check_free
 
 if TYPE_CHECKING:
     from search.progress.display import Progress
@@ -194,7 +195,7 @@ class SearchSession:
         try:
             run.configure(config.to_dict(), photos.summary)
             run.set_status("running")
-            ledger = Ledger(run, open_study(run, config), config)
+            ledger = Ledger(run, open_study(run.study_path, config), config)
             run_search(
                 run,
                 config,

@@ -139,7 +139,7 @@ def our_search(task: PhotoTask, seed: int, folder: Path) -> Meter:
     config = task.config(seed)
     run = RunFolder(folder / config.name)
     run.create(config.to_dict(), command=["benchmarks.search_quality"])
-    ledger = Ledger(run, open_study(run, config), config)
+    ledger = Ledger(run, open_study(run.study_path, config), config)
     meter = Meter(task, seed)
     while not meter.spent and (opened := ledger.ask()):
         for report in meter.train(opened.settings, run.trial_folder(opened.trial_id)):

@@ -7,8 +7,7 @@ import re
 
 from analysis.stored_run.run_files import without_credentials
 from data_pipeline.errors import InputError
-from search.run.remote_storage import is_remote_storage
-from search.study.storage import without_password
+from search.addresses import is_remote_storage, without_password
 
 
 def tell_apart(arguments: argparse.Namespace) -> None:

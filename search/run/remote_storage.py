@@ -10,28 +10,11 @@ from typing import TypeVar
 from analysis.stored_run.run_files import open_file_system, without_credentials
 from data_pipeline.errors import InputError
 
-SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs")
-
 _T = TypeVar("_T")
 
 
 class RemoteStorageError(Exception):
     """The place did not take or give a file; the message is one line."""
-
-
-def is_remote_storage(address: str) -> bool:
-    """Whether this is the address of a place: an absolute folder or a URI of a known scheme."""
-    scheme, separator, _ = address.partition("://")
-    return scheme in SCHEMES if separator else address.startswith("/")
-
-
-def check_remote_storage(address: str) -> None:
-    """Raise InputError unless this is the address of a place."""
-    if not is_remote_storage(address):
-        raise InputError(
-            "results must go to an absolute folder or a URI such as s3://BUCKET/runs "
-            f"({', '.join(SCHEMES)}), but got {without_credentials(address)!r}"
-        )
 
 
 class RemoteStorage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
 import optuna
 from optuna.distributions import (
@@ -18,7 +19,6 @@ from optuna.study import Study
 
 from models.metrics.names import DIRECTIONS
 from search.config import SearchConfig
-from search.run.directory import RunFolder
 from search.space import Choice, Point, Range, Scalar, SearchSpace
 from search.study.halving import SuccessiveHalving
 from search.study.storage import open_storage
@@ -39,13 +39,13 @@ KNOWN_POINTS_SHARE = 0.25
 POINTS = "points"
 
 
-def open_study(run: RunFolder, config: SearchConfig) -> Study:
+def open_study(journal_path: Path, config: SearchConfig) -> Study:
     """Create the study of a new run, or load that of a resumed one."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     objectives = (config.objective, *config.second_objectives)
     study = optuna.create_study(
         study_name=config.name,
-        storage=open_storage(run, config.storage),
+        storage=open_storage(journal_path, config.storage),
         directions=[DIRECTIONS[metric] for metric in objectives],
         pruner=NopPruner(),  # early stopping is `halving_for`
         load_if_exists=True,

@@ -7,41 +7,19 @@ whoever opens the study again passes it once more or leaves it to the database's
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_pipeline.durable import replace_file, sync_folder
 from data_pipeline.errors import InputError
-from search.run.directory import RunFolder
+from search.addresses import database_url, without_password
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-    from sqlalchemy.engine import URL
 
-DATABASES = ("postgresql", "mysql", "sqlite")
 CONNECT_TIMEOUT_SEC = 10
 #: the drivers that the extra `database` installs; SQLAlchemy's defaults are others
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
-
-
-def check_address(address: str) -> None:
-    """Raise InputError unless this is the address of a database that Optuna knows."""
-    _parse(address)
-
-
-def without_password(address: str) -> str:
-    """The address as it may be shown and stored."""
-    from sqlalchemy.engine import URL
-
-    url = _parse(address)
-    bare = URL.create(
-        url.drivername,
-        username=url.username,
-        host=url.host,
-        port=url.port,
-        database=url.database,
-        query={key: value for key, value in url.query.items() if key != "password"},
-    )
-    return bare.render_as_string(hide_password=False)
 
 
 def check_free(address: str, study_name: str) -> None:
@@ -56,33 +34,36 @@ def check_free(address: str, study_name: str) -> None:
         ) from DuplicatedStudyError()
 
 
-def open_storage(run: RunFolder, address: str | None) -> BaseStorage:
-    """The storage of a run's study; raises InputError when a database does not answer."""
+def open_storage(journal_path: Path, address: str | None) -> BaseStorage:
+    """A study's storage: the journal or the database at `address`.
+
+    Raises InputError when a database does not answer.
+    """
     if address is not None:
         return _open_database(address)
     from search.study.journal import RunJournal
 
-    _clear_after_kill(run)
+    _clear_after_kill(journal_path)
     # Optuna's lock is a link to this path: a relative one would dangle, and Optuna spin on it.
-    journal = RunJournal(run.study_path.absolute())
-    sync_folder(run.path)  # Optuna syncs what it writes, but not that the file is there
+    journal = RunJournal(journal_path.absolute())
+    sync_folder(journal_path.parent)  # Optuna syncs what it writes, but not that the file is there
     return journal
 
 
-def _clear_after_kill(run: RunFolder) -> None:
+def _clear_after_kill(journal_path: Path) -> None:
     """Remove what a writer left that was killed; the run's own lock says that none is alive.
 
     A lock that nobody will release, and half a line (also of a full disk) to which the next one
     would be appended. A power cut may leave zeros in place of what was written last.
     """
-    for leftover in run.path.glob(f"{run.study_path.name}.lock*"):
+    for leftover in journal_path.parent.glob(f"{journal_path.name}.lock*"):
         leftover.unlink(missing_ok=True)
-    if run.study_path.exists():
-        content = run.study_path.read_bytes()
+    if journal_path.exists():
+        content = journal_path.read_bytes()
         whole = content.partition(b"\0")[0]
         whole = whole[: whole.rfind(b"\n") + 1]
         if whole != content:
-            replace_file(run.study_path, whole)
+            replace_file(journal_path, whole)
 
 
 def _open_database(address: str) -> BaseStorage:
@@ -90,7 +71,7 @@ def _open_database(address: str) -> BaseStorage:
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import SQLAlchemyError
 
-    url = _parse(address)
+    url = database_url(address)
     url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
     remote = url.get_backend_name() != "sqlite"
     timeout = {"connect_args": {"connect_timeout": CONNECT_TIMEOUT_SEC}} if remote else {}
@@ -109,19 +90,3 @@ def _open_database(address: str) -> BaseStorage:
             f"the study storage must be a database that answers, but "
             f"{without_password(address)}: {lines[0]}"
         ) from error
-
-
-def _parse(address: str) -> URL:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        url = make_url(address)
-    except (ArgumentError, ValueError):
-        url = None
-    if url is None or url.get_backend_name() not in DATABASES:
-        raise InputError(
-            f"the storage must be a database's address, such as postgresql://USER@HOST/NAME or "
-            f"sqlite:///FILE, but got {address.rpartition('@')[2]!r}"
-        )
-    return url

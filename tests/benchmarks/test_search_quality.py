@@ -80,7 +80,7 @@ def test_ours_asks_what_a_search_would_ask(tmp_path: Path) -> None:
     config = SearchConfig(name="search", trials=15, max_epochs=1, seed=3)
     run = RunFolder(tmp_path / "plain")
     run.path.mkdir()
-    study = open_study(run, config)
+    study = open_study(run.study_path, config)
     for number in range(15):
         study.sampler = sampler_for(config, number)
         trial = study.ask(fixed_distributions=table.distributions)

@@ -31,7 +31,7 @@ def open_ledger(path: Path, config: SearchConfig) -> Ledger:
     run = RunFolder(path / config.name)
     if not run.path.exists():
         run.create(config.to_dict(), command=["chromatune", "search"])
-    return Ledger(run, open_study(run, config), config)
+    return Ledger(run, open_study(run.study_path, config), config)
 
 
 def make_report(

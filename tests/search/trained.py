@@ -72,7 +72,7 @@ def search_without_ray(place: Path) -> Path:
     folder = RunFolder(place / "runs" / "mine")
     folder.create(config.to_dict(), command=["chromatune", "search"])
     write_json(folder.path / "data.json", photos.summary)
-    ledger = Ledger(folder, open_study(folder, config), config)
+    ledger = Ledger(folder, open_study(folder.study_path, config), config)
     while opened := ledger.ask():
         trial = make_trial(folder.path, opened.trial_id, opened.settings, max_epochs=SEARCHED)
         failure, after = FAILURES.get(opened.trial_id, ("", SEARCHED))

@@ -97,7 +97,7 @@ class Session:
         try:
             run.configure(CONFIG.to_dict(), {"photos": 3})
             run.set_status("running")
-            study = open_study(run, CONFIG)
+            study = open_study(run.study_path, CONFIG)
             self._run_trials(Ledger(run, study, CONFIG), rng)
             run.set_status("finished")
         finally:
@@ -162,7 +162,7 @@ def check_all(run: Path) -> None:
         history.setdefault(row["trial_id"], []).append(row)
     assert sorted(history) == [f"{number:04d}" for number in range(TRIALS + REPEATS)]
     assert sum(rows[-1]["phase"] == "repeat" for rows in history.values()) == REPEATS
-    trials = open_study(RunFolder(run), CONFIG).trials
+    trials = open_study(RunFolder(run).study_path, CONFIG).trials
     assert len(trials) == TRIALS + REPEATS
     for trial, (trial_id, rows) in zip(trials, sorted(history.items()), strict=True):
         assert [row["state"] == "running" for row in rows] == [True, False]
@@ -250,4 +250,4 @@ def test_what_the_study_alone_knows_is_written_again(lost: str, tmp_path: Path) 
         unknown |= {"probability_real", "probability_fake", "discriminator_verdict"}
     for key in before["0001"].keys() - unknown:
         assert after["0001"][key] == before["0001"][key], key
-    assert len(open_study(RunFolder(run), CONFIG).trials) == TRIALS + REPEATS
+    assert len(open_study(RunFolder(run).study_path, CONFIG).trials) == TRIALS + REPEATS

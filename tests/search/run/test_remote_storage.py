@@ -17,6 +17,7 @@ import pytest
 
 from data_pipeline.errors import InputError
 from models.bundle.store import load_bundle
+from search.addresses import is_remote_storage
 from search.cli.main import main
 from search.cli.storage_flag import tell_apart, without_secrets
 from search.config import SearchConfig
@@ -25,7 +26,6 @@ from search.run.directory import read_json
 from search.run.remote_storage import (
     RemoteStorage,
     RemoteStorageError,
-    is_remote_storage,
     open_remote_storage,
     without_credentials,
 )

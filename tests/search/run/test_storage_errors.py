@@ -124,7 +124,7 @@ def _ledger(folder: Path) -> Ledger:
     run = RunFolder(folder / "run")
     if not run.path.exists():
         run.create(config.to_dict(), command=["chromatune"])
-    return Ledger(run, open_study(run, config), config)
+    return Ledger(run, open_study(run.study_path, config), config)
 
 
 def test_a_ledger_that_cannot_be_written_stays_as_after_a_kill(

@@ -22,17 +22,17 @@ def test_a_running_trial_goes_on_in_another_process(tmp_path: Path, storage: str
     run.path.mkdir()
     space = distributions(config.space)
     # In a database, identifiers of trials count through all studies.
-    open_study(run, SearchConfig(name="another", storage=address)).ask()
-    first = ask_trial(open_study(run, config), config, space)
+    open_study(run.study_path, SearchConfig(name="another", storage=address)).ask()
+    first = ask_trial(open_study(run.study_path, config), config, space)
     first.report(4.0, 1)
-    study = open_study(run, config)
+    study = open_study(run.study_path, config)
     (stored,) = study.get_trials(states=(TrialState.RUNNING,))
     again = resume_trial(study, config, space, stored)
     assert (again.number, again.params) == (first.number, first.params)
     assert set(again.params) == set(space)
     again.report(3.0, 2)
     study.tell(again, 3.0)
-    (told,) = open_study(run, config).trials
+    (told,) = open_study(run.study_path, config).trials
     assert told.state is TrialState.COMPLETE
     assert told.intermediate_values == {1: 4.0, 2: 3.0}
 
@@ -44,8 +44,8 @@ def test_what_a_kill_kept_from_being_drawn_is_drawn_as_it_would_have_been(tmp_pa
     for drawn in (len(space), 2):
         run = RunFolder(tmp_path / str(drawn))
         run.path.mkdir()
-        ask_trial(open_study(run, config), config, dict(list(space.items())[:drawn]))
-        study = open_study(run, config)
+        ask_trial(open_study(run.study_path, config), config, dict(list(space.items())[:drawn]))
+        study = open_study(run.study_path, config)
         (stored,) = study.trials
         assert len(stored.params) == drawn
         params.append(resume_trial(study, config, space, stored).params)

@@ -120,7 +120,7 @@ def test_the_study_of_a_run_is_a_journal_that_optuna_reads(tmp_path: Path) -> No
     run = RunFolder(tmp_path / "a")
     run.path.mkdir()
     config = SearchConfig(name="a")
-    open_study(run, config).ask()
+    open_study(run.study_path, config).ask()
     storage = optuna.storages.JournalStorage(
         optuna.storages.journal.JournalFileBackend(str(run.study_path))
     )

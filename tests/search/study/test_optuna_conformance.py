@@ -53,12 +53,12 @@ class TestSamplerOfSeveralObjectives(MultiObjectiveSamplerTestCase):
 class TestJournal(StorageTestCase):
     @pytest.fixture
     def storage(self, tmp_path: Path) -> BaseStorage:
-        return open_storage(RunFolder(tmp_path), None)
+        return open_storage(RunFolder(tmp_path).study_path, None)
 
 
 class TestDatabase(StorageTestCase):
     @pytest.fixture
     def storage(self, tmp_path: Path) -> Iterator[BaseStorage]:
-        storage = open_storage(RunFolder(tmp_path), f"sqlite:///{tmp_path}/study.db")
+        storage = open_storage(RunFolder(tmp_path).study_path, f"sqlite:///{tmp_path}/study.db")
         yield storage
         cast(RDBStorage, storage).engine.dispose()

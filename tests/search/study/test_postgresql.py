@@ -66,7 +66,7 @@ def test_a_database_that_goes_away_halts_the_search(
     config = make_config(trials=1, storage=address)
     run = RunFolder(tmp_path / config.name)
     run.create(config.to_dict(), command=[])
-    ledger = Ledger(run, open_study(run, config), config)
+    ledger = Ledger(run, open_study(run.study_path, config), config)
     bridge = make_bridge(ledger)
     opened = bridge.start_trial("tune-1")
     assert opened is not None
@@ -79,7 +79,7 @@ def test_a_database_that_goes_away_halts_the_search(
     assert "s3cret" not in bridge.halted
     bridge.end_trial("tune-1", died=False)
     server.psql("ALTER DATABASE studies ALLOW_CONNECTIONS true;")
-    ledger = Ledger(run, open_study(run, config), config)
+    ledger = Ledger(run, open_study(run.study_path, config), config)
     taken = ledger.ask()
     assert taken is not None
     assert (taken.trial_id, taken.reported_epoch) == ("0000", 1)
@@ -101,7 +101,7 @@ def test_two_searches_share_a_database(address: str, tmp_path: Path) -> None:
         check_free(address, name)
         run = RunFolder(tmp_path / name)
         run.create(config.to_dict(), command=[])
-        ledgers.append(Ledger(run, open_study(run, config), config))
+        ledgers.append(Ledger(run, open_study(run.study_path, config), config))
     while trials := [(ledger, opened) for ledger in ledgers if (opened := ledger.ask())]:
         for epoch in range(1, EPOCHS + 1):
             for ledger, opened in trials:

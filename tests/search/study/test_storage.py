@@ -9,12 +9,13 @@ import optuna
 import pytest
 
 from data_pipeline.errors import InputError
+from search.addresses import database_url, without_password
 from search.cli.main import main
 from search.cli.storage_flag import without_secrets
 from search.config import SearchConfig
 from search.run.directory import RunFolder, read_json
 from search.study.creation import open_study
-from search.study.storage import check_address, check_free, without_password
+from search.study.storage import check_free
 
 SECRET = "postgresql://me:s3cret@db.example/studies"
 SMALL = [
@@ -41,7 +42,7 @@ SMALL = [
 )
 def test_other_addresses_are_refused(address: str) -> None:
     with pytest.raises(InputError, match="must be a database's address"):
-        check_address(address)
+        database_url(address)
 
 
 def test_a_password_is_never_stored() -> None:
@@ -52,7 +53,7 @@ def test_a_password_is_never_stored() -> None:
     assert "s3cret" not in " ".join(without_secrets(words))
     assert without_secrets(words)[-1] == "a:b@c"
     with pytest.raises(InputError) as error:
-        check_address("nosql://me:s3cret@db.example/studies")
+        database_url("nosql://me:s3cret@db.example/studies")
     assert "s3cret" not in str(error.value)
 
 
@@ -72,7 +73,7 @@ def test_a_study_is_never_appended_to_by_accident(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path}/study.db"
     check_free(address, "a")
     run = RunFolder(tmp_path)
-    open_study(run, SearchConfig(name="a", storage=address)).ask()
+    open_study(run.study_path, SearchConfig(name="a", storage=address)).ask()
     check_free(address, "b")
     with pytest.raises(InputError, match="'a'; use another --name"):
         check_free(address, "a")
