@@ -46,6 +46,8 @@ class _Tally:
     covered: dict[str, list[bool]] = field(default_factory=dict)
     widths: dict[str, list[float]] = field(default_factory=dict)
     wrong: Counter[str] = field(default_factory=Counter)
+    #: what was determined, rightly or not
+    said: Counter[str] = field(default_factory=Counter)
     #: estimates whose truth is their median, (value, low, high)
     open: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)
 
@@ -62,7 +64,7 @@ class _Tally:
 
 
 def answer_table(n_runs: int) -> dict[str, dict[str, float]]:
-    """Print two lines for each study: coverage with the intervals' widths, and what was wrong."""
+    """Print what each study's intervals cover, with their widths, what was wrong and was said."""
     results = {}
     for name, study in STUDIES.items():
         tally = _Tally()
@@ -82,7 +84,8 @@ def answer_table(n_runs: int) -> dict[str, dict[str, float]]:
         ]
         print(f"{name}\n    covered: {', '.join(parts)}")
         wrong = ", ".join(f"{what} {n / n_runs:.1%}" for what, n in sorted(tally.wrong.items()))
-        print(f"    wrong: {wrong or 'nothing'}", flush=True)
+        said = ", ".join(f"{what} {n / n_runs:.1%}" for what, n in sorted(tally.said.items()) if n)
+        print(f"    wrong: {wrong}\n    said: {said or 'nothing'}", flush=True)
     return results
 
 
@@ -96,13 +99,16 @@ def _count(tally: _Tally, answers: BalanceAnswers, study: Study) -> None:
         short = "ratio slope" if slope is answers.ratio_slope else "width slope"
         tally.cover(short, truth, slope.per_doubling.interval())
         tally.wrong[short] += slope.determined and slope.per_doubling.value * truth <= 0
+        tally.said[short] += slope.determined
+    tally.said[answers.crossing] += answers.crossing != "not determined"
     found = answers.equivalence
     if found.drift is not None:
+        tally.said["balanced"] += found.verdict == "yes"
+        tally.said["not balanced"] += found.verdict == "no"
         tally.cover("drift at 0.8", study.level, found.drift.interval())
-        is_balanced = abs(study.level) <= 10
-        tally.wrong["balanced"] += found.verdict == ("no" if is_balanced else "yes")
         # On the border both are wrong.
-        tally.wrong["balanced"] += abs(study.level) == 10 and found.verdict == "yes"
+        tally.wrong["balanced"] += abs(study.level) >= 10 and found.verdict == "yes"
+        tally.wrong["not balanced"] += abs(study.level) <= 10 and found.verdict == "no"
     crosses = study.ratio_slope != 0 or study.level == 0
     tally.wrong["does not cross"] += crosses and answers.crossing == "does not cross"
     if study.ratio_slope == 0:
@@ -113,6 +119,7 @@ def _count(tally: _Tally, answers: BalanceAnswers, study: Study) -> None:
             assert each.low is not None
             assert each.high is not None
             tally.open.setdefault("correlation", []).append((each.rho, each.low, each.high))
+            tally.said["correlation"] += each.determined
             tally.wrong["correlation"] += study.harm == 0 and each.determined
 
 
@@ -125,6 +132,7 @@ def _count_predictions(tally: _Tally, answers: BalanceAnswers, study: Study) -> 
             key = f"skills:{what} {skill.name}"
             tally.open.setdefault(key, []).append((skill.value, skill.low, skill.high))
         knows = study.early > 0 and (what == "drift" or study.harm > 0)
+        tally.said[f"best predictor of the {what}"] += prediction.best is not None
         right = "AUC after 2 epochs" if knows else None
         tally.wrong[f"best predictor of the {what}"] += prediction.best not in (right, None)
 
@@ -133,4 +141,5 @@ def _summary(tally: _Tally, n_runs: int) -> dict[str, float]:
     covered = {f"{name} covered": float(np.mean(v)) for name, v in tally.covered.items()}
     widths = {f"{name} width": float(np.median(v)) for name, v in tally.widths.items()}
     wrong = {f"{name} wrong": n / n_runs for name, n in tally.wrong.items()}
-    return {k: v for k, v in (covered | widths | wrong).items() if math.isfinite(v)}
+    said = {f"{name} said": n / n_runs for name, n in tally.said.items()}
+    return {k: v for k, v in (covered | widths | wrong | said).items() if math.isfinite(v)}

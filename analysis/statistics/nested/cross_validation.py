@@ -29,8 +29,8 @@ MIN_CONFIGURATIONS = 8
 _MIN_FOR_PARABOLA = 12
 #: values that must be there for a predictor to take part
 _MIN_KNOWN = 0.8
-#: constant, width and parabola
-_N_COEFFICIENTS = 4
+#: coefficients of the parabola
+_N_COEFFICIENTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -52,4 +53,10 @@ def test_signals_come_from_a_stored_run(tmp_path: Path) -> None:
         gaps = [each["probability_real"] - each["probability_fake"] for each in rows]
         assert row.early_probability_gap == pytest.approx(sum(gaps) / len(gaps))
     assert found["early_auc"].isna().all()
+    path = tmp_path / "run" / "trials" / "0001" / "validation.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [row | {"discriminator_auc": 0.9 - 0.05 * row["epoch"]} for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (auc,) = early_signals(run, ["0001"])["early_auc"]
+    assert auc == pytest.approx(0.8)
     assert early_signals(run, []).columns.tolist() == list(found.columns)
