@@ -132,8 +132,7 @@ def balance() -> Iterator[Training]:
                 if second and (i + seed) % 3:
                     continue
                 settings = _balanced(width, ratio, seed, BALANCE_RATES[second])
-                duality = (i + seed) % 3 == 1
-                yield Training(number, settings, BALANCE_EPOCHS, duality)
+                yield Training(number, settings, BALANCE_EPOCHS, _has_gap(width, ratio, seed))
                 number += 1
 
 
@@ -142,11 +141,17 @@ def balance_pilot() -> Iterator[Training]:
     for seed in range(PILOT_SEEDS):
         for width, ratio in PILOT:
             settings = _balanced(width, ratio, seed, BALANCE_RATES[0])
-            yield Training(seed * len(PILOT) + PILOT.index((width, ratio)), settings, 10)
+            number = seed * len(PILOT) + PILOT.index((width, ratio))
+            yield Training(number, settings, BALANCE_EPOCHS, _has_gap(width, ratio, seed))
 
 
 def _balance_grid() -> list[tuple[int, float]]:
     return [(width, ratio) for width in BALANCE_WIDTHS for ratio in BALANCE_RATIOS]
+
+
+def _has_gap(width: int, ratio: float, seed: int) -> bool:
+    """Whether a cell and seed are of the third that ends with the duality gap."""
+    return (_balance_grid().index((width, ratio)) + seed) % 3 == 1
 
 
 def _balanced(width: int, ratio: float, seed: int, rates: tuple[float, float]) -> TrainingSettings:

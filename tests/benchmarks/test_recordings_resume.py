@@ -197,6 +197,9 @@ def test_a_third_of_the_balance_grid_ends_with_the_duality_gap():
     measured = [training for training in grid if training.duality]
     assert len(grid) == 240
     assert len(measured) == 80
+    keys = {(str(t.settings), t.duality) for t in grid}
+    # What the pilot has recorded is not recorded again, so it must be the same.
+    assert {(str(t.settings), t.duality) for t in plans.balance_pilot()} <= keys
     cells = {(t.settings.generator_complexity, t.settings.discriminator_complexity) for t in grid}
     for cell in cells:
         of_cell = [
