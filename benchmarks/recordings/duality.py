@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.recordings.discrimination import batch_statistics, logits
+from benchmarks.recordings.discrimination import logits
+from models.metrics.discrimination import batch_statistics
 from models.training.loop import Training
 from models.training.optimizer import set_learning_rate
 from models.training.step import AdversarialPair

@@ -175,25 +175,28 @@ def _search(arguments: argparse.Namespace, progress: Progress) -> int:
 
 
 def _say_end(run_folder: RunFolder, ledger: Ledger, progress: Progress) -> None:
+    from analysis.leaderboard.ranked_trials import build_leaderboard
+    from analysis.leaderboard.winners import winners
+    from analysis.stored_run.run import open_run
+
+    progress.say(f"done: {len(ledger.ended)} trials")
+    stored = open_run(run_folder.path)
+    progress.say(winners(build_leaderboard(stored), stored.objective).why)
     best = ledger.best
-    if best is not None:
-        said = (
-            f"done: {len(ledger.ended)} trials; best {ledger.config.objective} {best.value:.4g} "
-            f"by trial {best.trial_id}"
-        )
-        if not best.feasible:
-            # The last row of a trial counts.
-            rows = {row["trial_id"]: row for row in read_rows(run_folder.path / "trials.jsonl")}
-            broken = describe_broken_guards(ledger.objective.guards, rows[best.trial_id])
-            said += f", whose colours fail the guards: {broken}"
-        progress.say(said)
+    if best is not None and not best.feasible:
+        # The last row of a trial counts.
+        rows = {row["trial_id"]: row for row in read_rows(run_folder.path / "trials.jsonl")}
+        broken = describe_broken_guards(ledger.objective.guards, rows[best.trial_id])
+        progress.say(f"colours of trial {best.trial_id}: {broken}")
     if saved := ledger.ended.seconds_saved:
         trained = ledger.ended.seconds
         progress.say(
             f"trained {rough(trained)}; shared beginnings saved {rough(saved)} "
             f"({saved / (trained + saved):.0%})"
         )
-    progress.say(f"see it with: chromatune leaderboard {shlex.quote(str(run_folder.path))}")
+    place = shlex.quote(str(run_folder.path))
+    progress.say(f"see it with: chromatune leaderboard {place}")
+    progress.say(f"take the best colours with: chromatune export {place} --out DIR")
 
 
 def _new_config(arguments: argparse.Namespace) -> SearchConfig:

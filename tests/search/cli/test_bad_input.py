@@ -52,6 +52,8 @@ CASES = {
         "search --config beauty",
         ["beauty", "complexity", "quality"],
     ),
+    "no such winner": ("export runs/taken --out b --by luck", ["--by", "luck", "balance"]),
+    "winner of nothing": ("export runs/taken --out b --by balance", ["has ended", "taken"]),
     "unknown flag": ("search --epochs 3", ["--epochs"]),
     "bad duration": ("search --time-budget soon", ["soon", "2h"]),
     "status of no run": ("status few", ["few", "run.json"]),
