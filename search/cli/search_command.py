@@ -18,6 +18,7 @@ from search.progress.time_left import rough
 from search.ready_searches import ready_searches
 from search.run.directory import RunFolder, resume_command
 from search.session import SearchSession, new_config
+from search.tracking.tracker import TRACKERS
 
 if TYPE_CHECKING:
     from search.progress.display import Progress
@@ -40,7 +41,10 @@ _CONFIG_FLAGS = (
     "repeats",
     "storage",
     "results",
+    "log",
 )
+#: in the place of trackers: none of those that a configuration names
+_NO_TRACKER = "none"
 
 
 def add_parser(commands: Any) -> None:
@@ -78,6 +82,12 @@ def add_parser(commands: Any) -> None:
         help="database for the Optuna study, such as postgresql://USER@HOST/NAME (default: a "
         "journal in the run's folder), or a place for a copy of the run: an absolute folder, "
         "s3://BUCKET/runs; may be given for each",
+    )
+    run_group.add_argument(
+        "--log",
+        action="append",
+        choices=(*TRACKERS, _NO_TRACKER),
+        help="follow the search in a tracker as well; may be given for each",
     )
     budget = parser.add_argument_group("budget")
     budget.add_argument(
@@ -215,6 +225,8 @@ def _new_config(arguments: argparse.Namespace) -> SearchConfig:
 
 def _given(arguments: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
     values = {flag: getattr(arguments, flag) for flag in flags}
+    if values["log"] == [_NO_TRACKER]:
+        values["log"] = []
     return {flag: value for flag, value in values.items() if value is not None}
 
 

@@ -29,9 +29,9 @@ def test_it_says_what_would_happen_and_leaves_no_run(
     captured = capfd.readouterr()
     assert captured.err == ""
     facts = dict(re.split(r" {2,}", line, maxsplit=1) for line in captured.out.splitlines())
-    assert facts["photos"] == "synthetic:40: 40 photos: 30 train, 10 validate"
+    assert facts["photos"] == "synthetic:40: 40 photos: 25 train, 10 validate, 5 test"
     assert facts["trials"] == "6, then 2 x 3 repeats; 2 at the same time"
-    assert facts["epochs"] == "up to 2 a trial, 7 steps each"
+    assert facts["epochs"] == "up to 2 a trial, 6 steps each"
     assert facts["objective"] == "set_swd, where grey_skill > 0 and ab_hf_ratio < 2"
     assert facts["generator_complexity"] == "8 to 48, logarithmic"
     assert facts["batch_size"] == "4"

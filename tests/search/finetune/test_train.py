@@ -19,8 +19,8 @@ from models.metrics.names import METRICS
 from models.networks.complexity import discriminator_parameters, generator_parameters, network_sizes
 from models.training.checkpoint import drop_optimizers, load_checkpoint
 from search.cli.main import main
+from search.run import photos
 from search.run.directory import RunFolder, read_json, read_rows, write_json
-from search.run.photos import tested_of
 from tests.models.toys import differences
 from tests.search.trained import (
     EPOCHS,
@@ -281,7 +281,7 @@ def test_photos_that_have_changed_are_refused(
 
 
 def test_a_photo_that_the_search_tested_on_is_never_trained_on(run: Path, tmp_path: Path) -> None:
-    tested = tested_of(read_json(run / "data.json"))
+    tested = photos.tested_of(read_json(run / "data.json"))
     assert tested
     # More photos, among them all of the run: the division by fractions alone would move.
     assert train(run, tmp_path / "more", "--images", "synthetic:90", epochs=1) == 0
@@ -291,7 +291,7 @@ def test_a_photo_that_the_search_tested_on_is_never_trained_on(run: Path, tmp_pa
     withheld = {before.hashes[row] for row in split.test}
     cache = open_cache(Path(data["cache"]["32"]))
     assert withheld <= set(cache.hashes)
-    after = split_by_content(cache.hashes, test_fraction=0.1, tested=tested_of(data))
+    after = split_by_content(cache.hashes, test_fraction=0.1, tested=photos.tested_of(data))
     assert len(after.test) == data["test"]
     assert len(after.train) == data["train"]
     assert withheld <= {cache.hashes[row] for row in after.test}

@@ -118,7 +118,7 @@ def test_a_search_in_which_every_trial_failed_ends_with_the_reason(tmp_path: Pat
 
 def test_study_and_ledger_agree_on_what_a_broken_guard_costs(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path, make_config(trials=3))
-    for value, grey_skill in ((2.0, 0.1), (1.9, -0.1), (1.7, -0.1)):
+    for value, grey_skill in ((2.0, 0.1), (1.9, -0.1), (1.3, -0.1)):
         opened = ledger.ask()
         assert opened is not None
         for epoch in range(1, EPOCHS + 1):
