@@ -145,7 +145,7 @@ def test_trials_share_the_seed_of_their_beginning_and_nothing_else(tmp_path: Pat
 @pytest.mark.parametrize(
     "space",
     [
-        {},
+        {"generator_lr": {"low": 1e-4, "high": 1e-3}},
         {"pretrain_epochs": 0, "generator_lr": 1e-3, "generator_complexity": 8},
         {"pretrain_epochs": 2, "generator_lr": {"low": 1e-4, "high": 1e-3}},
         {
@@ -155,13 +155,25 @@ def test_trials_share_the_seed_of_their_beginning_and_nothing_else(tmp_path: Pat
             "adversarial_factor": 0.1,
         },
     ],
-    ids=["default", "no pre-training", "a rate from a continuum", "nothing sampled"],
+    ids=[
+        "a rate from a continuum",
+        "no pre-training",
+        "both, and it is named",
+        "nothing sampled",
+    ],
 )
 def test_where_nothing_can_be_shared_all_is_as_it_was(tmp_path: Path, space: Any) -> None:
     ledger = open_ledger(tmp_path, config(space))
     trials = [asked(ledger) for _ in range(3)]
     assert [trial.settings.pretrain_seed for trial in trials] == [None] * 3
     assert [trial.stage for trial in trials] == [None] * 3
+
+
+def test_by_default_trials_with_and_without_a_shared_beginning_are_searched(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path, make_config(trials=24, max_epochs=5))
+    trials = [asked(ledger) for _ in range(12)]
+    assert {trial.settings.pretrain_epochs for trial in trials} == {0, 2}
+    assert all((trial.stage is None) == (not trial.settings.pretrain_epochs) for trial in trials)
 
 
 def test_a_trial_of_an_earlier_version_goes_on_as_it_began(tmp_path: Path) -> None:
