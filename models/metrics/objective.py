@@ -27,7 +27,7 @@ _UNITS = {
     "ssim": 0.0318,
 }
 #: what a penalty of 1 costs, in those units; chosen with the default objective (docs/objective.md)
-_PENALTY_WEIGHTS = {"grey_skill": 0.1, "ab_hf_ratio": 2.0}
+_PENALTY_WEIGHTS = {"ab_hf_ratio": 1.0}
 _ANY_PENALTY_WEIGHT = 0.25
 
 
