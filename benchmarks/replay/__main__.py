@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=500)
     parser.add_argument("--budgets", type=int, nargs="+", default=[20, 40, 60])
     parser.add_argument("--only", nargs="+", help="names of searchers, beside the references")
+    parser.add_argument("--whole", action="store_true", help="no halves: what teaches is searched")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     table = read_table(read_rows(options.rows), seed=0, epochs=EPOCHS)
@@ -53,7 +54,14 @@ def main() -> None:
         if options.only and name not in (*REFERENCES, *options.only):
             continue
         replays[name] = {
-            budget: replay(name, candidate, table, seeds=options.seeds, budget=budget)
+            budget: replay(
+                name,
+                candidate,
+                table,
+                seeds=options.seeds,
+                budget=budget,
+                whole=options.whole,
+            )
             for budget in options.budgets
         }
         if set(REFERENCES) <= set(replays):

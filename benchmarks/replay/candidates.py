@@ -72,8 +72,20 @@ class Box:
         return bool(((place >= self.low - self.slack) & (place <= self.high + self.slack)).all())
 
 
-def today(**options: object) -> Callable[[Sequence[Recorded]], Run]:
-    return lambda _: Tpe(grace_epochs=2, **options)  # type: ignore[arg-type]
+def default_space(_: Sequence[Recorded]) -> Callable[[Recorded], bool]:
+    """A test for trainings like those of the default space of `search.space`."""
+
+    def inside(training: Recorded) -> bool:
+        settings = training.settings
+        return (
+            24 <= settings["generator_complexity"] <= 48
+            and 2e-4 <= settings["generator_lr"] <= 2.5e-3
+            and 4 <= settings["discriminator_complexity"] <= 32
+            and 3e-5 <= settings["discriminator_lr"] <= 1e-3
+            and 0.006 <= settings["adversarial_factor"] <= 0.12
+        )
+
+    return inside
 
 
 def started(n: int, **options: object) -> Callable[[Sequence[Recorded]], Run]:
@@ -119,6 +131,27 @@ def candidates() -> Mapping[str, Candidate]:
             make=started(5, grace_epochs=2, thrift=1.0), shares=True, space=box, n_parts=4
         ),
         "start 5, box, no stopping": Candidate(make=started(5), shares=True, space=box, n_parts=3),
+        **{
+            f"default space, grace {grace}": Candidate(
+                make=lambda _, grace=grace: Tpe(grace_epochs=grace),  # type: ignore[misc]
+                shares=True,
+                space=default_space,
+                n_parts=2,
+            )
+            for grace in (1, 2, 3, 4)
+        },
+        "default space, no stopping": Candidate(
+            make=lambda _: Tpe(), shares=True, space=default_space, n_parts=1
+        ),
+        "default space, random": Candidate(
+            make=lambda _: random_search, shares=True, space=default_space, n_parts=1
+        ),
+        "default space, thrift 1": Candidate(
+            make=lambda _: Tpe(grace_epochs=2, thrift=1.0),
+            shares=True,
+            space=default_space,
+            n_parts=3,
+        ),
         "start 5, box, GP": Candidate(
             make=started(5, sampler=lambda seed: GPSampler(seed=seed)),
             shares=True,

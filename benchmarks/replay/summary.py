@@ -50,12 +50,21 @@ def folds(trainings: Sequence[Recorded]) -> tuple[list[Recorded], list[Recorded]
 
 
 def replay(
-    name: str, candidate: Candidate, trainings: Sequence[Recorded], *, seeds: int, budget: int
+    name: str,
+    candidate: Candidate,
+    trainings: Sequence[Recorded],
+    *,
+    seeds: int,
+    budget: int,
+    whole: bool = False,
 ) -> Replays:
-    """Replay a candidate; odd seeds search one half of the table, even seeds the other."""
+    """Replay a candidate; odd seeds search one half of the table, even seeds the other.
+
+    With `whole`, all seeds search the whole table, which then has also taught the candidate.
+    """
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    halves = folds(trainings)
+    halves = (list(trainings), list(trainings)) if whole else folds(trainings)
     made, pools = [], []
     for fold in (0, 1):
         taught, searched = halves[1 - fold], halves[fold]
