@@ -5,7 +5,7 @@
     run = open_run("runs/mine")
     run.leaderboard().head()
     run.figure("ratio-drift")
-    run.samples(run.winners().best_colours)
+    run.samples(run.best)
 
 It shows the run as it was when it was opened; open a run that still grows again.
 """
@@ -74,6 +74,16 @@ class RunResults:
     def winners(self) -> Winners:
         """The trials with the best colours and the best balance, and why they differ."""
         return winners(self._board, self.stored.objective)
+
+    @property
+    def best(self) -> str | None:
+        """The trial with the best colours, which `export` takes; None while none has ended."""
+        return self.winners().best_colours
+
+    @property
+    def balanced(self) -> str | None:
+        """The trial with the best balance, rank 1 of the leaderboard; None while none has ended."""
+        return self.winners().best_balance
 
     def curves(self, trial_id: str) -> pd.DataFrame:
         """A trial's losses, one row per window of training steps."""

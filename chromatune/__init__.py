@@ -4,7 +4,7 @@
 
     run = chromatune.Search(images="photos", trials=40).run()  # as `chromatune search`
     run = chromatune.open_run("runs/first")  # a stored run: tables, figures, pictures
-    chromatune.export(run.path, "exported")  # the winner, as `chromatune export`
+    chromatune.export(run.path, "exported")  # trial `run.best`; with by="balance" `run.balanced`
     bundle = chromatune.load("exported")
     image = chromatune.colorize(PIL.Image.open("photo.jpg"), bundle)
 

@@ -64,6 +64,7 @@ class SearchSettings(TypedDict, total=False):
     early_stopping: dict[str, Any]
     storage: str | None
     results: str | None
+    log: str | Sequence[str]
     space: dict[str, Any]
 
 
@@ -107,8 +108,8 @@ class Search:
     ) -> Self:
         """Go on with an interrupted search, or extend one that has finished (`trials=60`).
 
-        `changes` may name trials, concurrency, device, trials_per_gpu, time_budget_sec, finalists
-        and repeats; InputError for others, and when `run` is not the folder of a run.
+        `changes` may name trials, concurrency, device, trials_per_gpu, time_budget_sec, finalists,
+        repeats and log; InputError for others, and when `run` is not the folder of a run.
         """
         search = cls.__new__(cls)
         search._address = address

@@ -17,6 +17,7 @@ from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, Guard, O
 from models.networks.sides import check_side
 from search.addresses import check_remote_storage, database_url, without_password
 from search.space import Point, SearchSpace
+from search.tracking.tracker import TRACKERS
 
 DEVICE_NAMES = ("auto", "cuda", "mps", "cpu")
 FITS = ("crop", "squash")
@@ -92,6 +93,8 @@ class SearchConfig:
     storage: str | None = None
     #: an absolute folder or a URI such as s3://BUCKET/runs that gets a copy of the run's folder
     results: str | None = None
+    #: trackers that get parameters, metrics, sample grids and the bundle: mlflow, wandb
+    log: tuple[str, ...] = ()
     #: sampled and fixed training settings; image and batch size are those above unless named here
     space: SearchSpace = field(default_factory=lambda: SearchSpace.parse({}))
 
@@ -136,6 +139,11 @@ class SearchConfig:
             database_url(self.storage)
         if self.results is not None:
             check_remote_storage(self.results)
+        # From Python, one name is as good as a list of them.
+        trackers = [self.log] if isinstance(self.log, str) else self.log
+        object.__setattr__(self, "log", tuple(dict.fromkeys(trackers)))
+        for tracker in self.log:
+            _check_choice("log", tracker, TRACKERS)
         self._check_points()
 
     def _whole_space(self) -> SearchSpace:
@@ -180,8 +188,8 @@ class SearchConfig:
             )
         if "points" in values:
             values["points"] = _points(values["points"])
-        for name in ("guards", "second_objectives"):
-            if name in values:
+        for name in ("guards", "second_objectives", "log"):
+            if name in values and not (name == "log" and isinstance(values[name], str)):
                 values[name] = _texts(name, values[name])
         if "space" in values:
             if not isinstance(values["space"], dict):
@@ -200,6 +208,7 @@ class SearchConfig:
         plain = asdict(self)
         plain["guards"] = list(self.guards)
         plain["second_objectives"] = list(self.second_objectives)
+        plain["log"] = list(self.log)
         if self.storage is not None:
             plain["storage"] = without_password(self.storage)
         if self.results is not None:

@@ -17,6 +17,7 @@ from data_pipeline.batches import TrainingBatches, load_batch
 from data_pipeline.cache.build import PhotoCache, open_cache
 from data_pipeline.parallel import usable_cores
 from data_pipeline.split import Split, split_by_content
+from models.metrics.discrimination import HeldOutDiscrimination
 from models.metrics.validation import validate
 from models.networks.complexity import network_sizes
 from models.training.device import gpu_memory, resolve_compute
@@ -159,7 +160,11 @@ def _probe(
     step_sec = (time.perf_counter() - started) / max(1, n_steps)
     rows = split.validation[:VALIDATED]
     started = time.perf_counter()
-    validate(training.generator, [load_batch(cache, rows)], device=compute.device)
+    judged = None
+    if settings.adversarial:
+        judged = HeldOutDiscrimination(training.pair.discriminator, batch_size=settings.batch_size)
+    photos = [load_batch(cache, rows)]
+    validate(training.generator, photos, device=compute.device, discrimination=judged)
     return step_sec, (time.perf_counter() - started) / len(rows)
 
 

@@ -23,6 +23,7 @@ from search.run.directory import RunFolder
 from search.run.remote_storage import RemoteStorage, open_remote_storage
 from search.run.sync import RunSync
 from search.study.storage import check_free
+from search.tracking.tracker import check_trackers
 
 if TYPE_CHECKING:
     from search.progress.display import Progress
@@ -38,6 +39,7 @@ CHANGEABLE = (
     "time_budget_sec",
     "finalists",
     "repeats",
+    "log",
 )
 #: configuration keys whose value may hold a secret, and how it is shown and stored
 BARE = {"storage": without_password, "results": without_credentials}
@@ -125,6 +127,7 @@ class SearchSession:
         command: list[str] | None,
         address: str | None,
     ) -> Self:
+        check_trackers(config.log)
         place = None
         if config.results is not None:
             place = open_remote_storage(config.results, config.name, new=command is not None)
@@ -189,6 +192,7 @@ class SearchSession:
         from search.run.ledger import Ledger
         from search.run.storage_errors import SearchHaltedError, describe, halts
         from search.study.creation import open_study
+        from search.tracking.delivery import Tracking
         from search.tune.driver import run_search
 
         run, config = self.folder, self.config
@@ -196,16 +200,17 @@ class SearchSession:
             run.configure(config.to_dict(), photos.summary)
             run.set_status("running")
             ledger = Ledger(run, open_study(run.study_path, config), config)
-            run_search(
-                run,
-                config,
-                ledger,
-                photos,
-                address=self.address,
-                progress=progress,
-                graceful=graceful,
-            )
-            run.set_status("finished")
+            with Tracking(config.log, run.path, progress.say) if config.log else nullcontext():
+                run_search(
+                    run,
+                    config,
+                    ledger,
+                    photos,
+                    address=self.address,
+                    progress=progress,
+                    graceful=graceful,
+                )
+                run.set_status("finished")
         except (KeyboardInterrupt, SearchHaltedError):
             run.note_status("interrupted")
             raise

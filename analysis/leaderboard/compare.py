@@ -33,7 +33,7 @@ def compare_runs(
     """Summarise each run in one row.
 
     Columns: `run, status, objective, image_size`, the number of trials by state, `best_colours` and
-    `best_balance` (the trials, of the complete), `best_NAME` (of the best colours), `mean_NAME` and
+    `best_balance` (the trials), `best_NAME` (of the best colours), `mean_NAME` and
     `sd_NAME` (over the complete trials) of every validation metric, `repeats, repeat_mean,
     repeat_sd` (objective over the seeds of the configuration with the best colours),
     `stagnant_share` (of the complete trials), `balance_ratio, balance_low, balance_high` (missing
@@ -64,8 +64,8 @@ def comparison_text(comparison: pd.DataFrame) -> str:
 def _summary(run: Run, target_ratio: float, weights: Weights | None) -> dict[str, Any]:
     board = build_leaderboard(run, target_ratio=target_ratio, weights=weights)
     complete = board[board["state"] == "complete"]
-    chosen = winners(complete, run.objective)
-    marked = complete[complete["trial_id"] == chosen.best_colours]
+    chosen = winners(board, run.objective)
+    marked = board[board["trial_id"] == chosen.best_colours]
     best = marked.iloc[0] if len(marked) else None
     balance = balance_of(run.trials)
     repeats = _repeats(complete, best, run.objective)

@@ -16,7 +16,16 @@ from analysis.stored_run.run_folder_error import RunFolderError
 from analysis.stored_run.running_trials import trials_with_progress
 from models.metrics.names import METRIC_GOALS
 
-_FIRST_EXTRAS = ("best", "why", "score", PENALIZED, "feasible", "reason", "pareto_front")
+_FIRST_EXTRAS = (
+    "best",
+    "why",
+    "score",
+    PENALIZED,
+    "feasible",
+    "reason",
+    "discriminator_auc",
+    "pareto_front",
+)
 
 
 def build_leaderboard(
@@ -39,8 +48,9 @@ def build_leaderboard(
 
     Returns:
         One row a trial: the columns of `LEADERBOARD_COLUMNS` in their order, then `best` ("best
-        colours", "best balance", both or missing), `why`, `score`, `feasible`, `reason`,
-        `pareto_front` where the search had second objectives, and whatever else the run stored.
+        colours", "best balance", both or missing), `why`, `score`, `penalized_objective`,
+        `feasible`, `reason`, `discriminator_auc` where it was measured, `pareto_front` where the
+        search had second objectives, and whatever else the run stored.
 
     Raises:
         RunFolderError: an unknown column, or a value out of range.

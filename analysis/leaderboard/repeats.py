@@ -65,14 +65,6 @@ def ranked_objective(trials: pd.DataFrame, objective: str) -> pd.Series[float]:
     return trials["objective_mean"].fillna(own) if "objective_mean" in trials else own
 
 
-def ranked_penalized(trials: pd.DataFrame, objective: str) -> pd.Series[float]:
-    """The penalized objective a trial is compared by: its repeats' mean, or else its own."""
-    if PENALIZED not in trials:
-        return ranked_objective(trials, objective)
-    own = trials[PENALIZED].astype(np.float64)
-    return trials["penalized_mean"].fillna(own) if "penalized_mean" in trials else own
-
-
 def repeat_words(trials: pd.DataFrame, objective: str) -> list[str]:
     """For each trial what its repeats say, "" where there are none."""
     if "repeats" not in trials:

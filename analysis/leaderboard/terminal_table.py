@@ -28,9 +28,11 @@ _COLUMNS = (
     ("skill", 6, ">"),
     ("min", 5, ">"),
 )
-_WHY_WIDTH = WIDTH - sum(width + 1 for _, width, _ in _COLUMNS)
 _TREND_AT = sum(width + 1 for _, width, _ in _COLUMNS[:7])
 _TREND_WIDTH = 11
+#: beside the trend, in runs that measured it
+_AUC = ("AUC", 4, ">")
+_WITH_AUC = (*_COLUMNS[:8], _AUC, *_COLUMNS[8:])
 #: how the winners are marked beside their rank
 _MARKS = {BEST_BALANCE: "B", BEST_COLOURS: "C"}
 #: ECMA-48 codes, the colours told apart by people with any common colour-vision deficiency
@@ -46,7 +48,10 @@ def leaderboard_text(
     `colour` adds the terminal's own codes. Formatted by hand: rich takes 18 s to lay out 10,000
     rows as a table and more than a second to print them as text.
     """
-    title = _line([objective if name == "objective" else name for name, _, _ in _COLUMNS] + ["why"])
+    has_auc = "discriminator_auc" in board and board["discriminator_auc"].notna().any()
+    layout = _WITH_AUC if has_auc else _COLUMNS
+    titles = [objective if name == "objective" else name for name, _, _ in layout]
+    title = _line([*titles, "why"], layout)
     lines = [f"{_BOLD}{title}{_PLAIN}" if colour else title]
     sizes = ("generator_complexity", "discriminator_complexity", "parameter_ratio")
     balance = ("adversarial_drift", "adversarial_trend", "state")
@@ -61,9 +66,10 @@ def leaderboard_text(
         "seconds",
         "why",
     )
-    columns = (board[name].tolist() for name in names)
-    for rank, best, trial, g, d, ratio, drift, trend, state, value, skill, seconds, why in zip(
-        *columns, strict=True
+    columns = [board[name].tolist() for name in names]
+    aucs = board["discriminator_auc"].tolist() if has_auc else [math.nan] * len(board)
+    for rank, best, trial, g, d, ratio, drift, trend, state, value, skill, seconds, why, auc in zip(
+        *columns, aucs, strict=True
     ):
         cells = [
             str(rank),
@@ -74,12 +80,14 @@ def leaderboard_text(
             _number(ratio, ".3g"),
             _number(drift, "+.1f"),
             trend if state == "complete" else state,
+            *([_number(auc, ".2f")] if has_auc else []),
             _number(value, ".4g"),
             _number(skill, "+.3f"),
             _number(seconds / 60, ".1f"),
             why,
         ]
-        lines.append(_coloured(_line(cells)) if colour else _line(cells))
+        line = _line(cells, layout)
+        lines.append(_coloured(line) if colour else line)
     return "\n".join(lines) + "\n"
 
 
@@ -105,12 +113,13 @@ def _coloured(line: str) -> str:
     return f"{line[:_TREND_AT]}{style}{trend}{_PLAIN}{line[_TREND_AT + _TREND_WIDTH :]}"
 
 
-def _line(cells: list[str]) -> str:
+def _line(cells: list[str], layout: tuple[tuple[str, int, str], ...]) -> str:
     *cells, why = cells
     parts = [
-        _fitted(cell, width, side) for cell, (_, width, side) in zip(cells, _COLUMNS, strict=True)
+        _fitted(cell, width, side) for cell, (_, width, side) in zip(cells, layout, strict=True)
     ]
-    return " ".join([*parts, _cut(why, _WHY_WIDTH)]).rstrip()
+    rest = WIDTH - sum(width + 1 for _, width, _ in layout)
+    return " ".join([*parts, _cut(why, rest)]).rstrip()
 
 
 def _fitted(cell: str, width: int, side: str) -> str:

@@ -1,7 +1,7 @@
 """Optuna's "best trial" of a run is the trial that the leaderboard calls best colours.
 
-Optuna itself takes the lowest value of a single trial, whatever the repeats of its configuration
-say and whether it satisfies the guards.
+Optuna itself takes the lowest value of a single complete trial, whatever the repeats of its
+configuration say.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from analysis.report.figures.losses import LOSSES, LossInfo
 from analysis.report.figures.overlay import TrialCurve
 from analysis.statistics.balance import RATIO_NAMES, Balance, ratio_words
 from analysis.statistics.change_point import Flattening
-from analysis.statistics.discriminator_health import DiscriminatorHealth
+from analysis.statistics.discriminator_health import DiscriminatorHealth, discrimination_words
 from analysis.stored_run.columns import STATES, badness
 from analysis.stored_run.run import Run
 from models.metrics.names import METRIC_GOALS, METRIC_MEANINGS, Goal
@@ -53,6 +53,12 @@ _COLUMNS: tuple[tuple[str, str, str, str], ...] = (
         "drift %",
         "+z.1f",
         "change of the adversarial loss over the last half of training, in per cent of its level",
+    ),
+    (
+        "discriminator_auc",
+        "AUC",
+        ".2f",
+        "how often the discriminator finds an unseen photo more real than an output (0.5 guesses)",
     ),
     ("parameter_ratio", "D/G", ".3g", "parameters of the discriminator over the generator's"),
     ("grey_skill", "grey_skill", "+z.3f", ""),
@@ -135,6 +141,8 @@ class WinnerFacts(NamedTuple):
     factor: str
     metrics: list[tuple[str, str]]
     drift: str
+    #: whether the discriminator tells unseen photos from outputs; None where nobody measured it
+    judge: str | None
     why: str
 
 
@@ -160,8 +168,14 @@ def _facts(run: Run, row: dict[Any, Any], label: str) -> WinnerFacts:
         factor=shown("adversarial_factor", ".2g"),
         metrics=[(name, shown(name, ".3g")) for name in dict.fromkeys(names) if name in row],
         drift=drift_words(row),
+        judge=_judge_words(row),
         why=row["why"],
     )
+
+
+def _judge_words(row: dict[Any, Any]) -> str | None:
+    auc = row.get("discriminator_auc", math.nan)
+    return None if _missing(auc) else discrimination_words(auc)
 
 
 def drift_words(row: dict[Any, Any]) -> str:
@@ -248,6 +262,8 @@ def _curve_words(row: dict[Any, Any], flattening: Flattening, health: Discrimina
         )
         if health.n_gave_up:
             judged += f", gave up in {health.n_gave_up / health.n_windows:.0%} of windows"
+        if held_out := _judge_words(row):
+            judged += f"; on unseen photos it {held_out}"
         words.append(judged)
     return ". ".join(word[:1].upper() + word[1:] for word in words) + "."
 

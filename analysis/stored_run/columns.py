@@ -97,6 +97,7 @@ FLOAT_COLUMNS = (
     "reconstruction_drift",
     "probability_real",
     "probability_fake",
+    "discriminator_auc",
     "score",
     "objective_mean",
     "objective_sd",

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.stored_run.column_types import typed_column
-from analysis.stored_run.columns import PENALIZED
+from analysis.stored_run.columns import ENDED, PENALIZED
 from analysis.stored_run.rows import read_rows, whole_lines
 from analysis.stored_run.run_files import Folder, LocalFolder, open_folder
 from analysis.stored_run.run_folder_error import RunFolderError
@@ -125,12 +125,20 @@ def open_run(path: Path | str) -> Run:
         trials=trials_table(rows),
         broken_rows=broken,
     )
-    if PENALIZED in run.trials:
+    return _with_penalties(run)
+
+
+def _with_penalties(run: Run) -> Run:
+    """Add the penalized objective of trials that ended before there was one."""
+    trials = run.trials
+    if PENALIZED in trials and not (trials[PENALIZED].isna() & trials["state"].isin(ENDED)).any():
         return run
-    # A run from before the objective was penalized.
-    records = run.trials.to_dict("records")
+    stored = trials.get(PENALIZED, pd.Series(index=trials.index, dtype="float64"))
+    records = trials.to_dict("records")
     values = [run.comparison.penalized({str(k): v for k, v in row.items()}) for row in records]
-    return replace(run, trials=run.trials.assign(**{PENALIZED: typed_column(PENALIZED, values)}))
+    filled = stored.fillna(pd.Series(values, index=trials.index, dtype="float64"))
+    column = typed_column(PENALIZED, filled.tolist())
+    return replace(run, trials=trials.assign(**{PENALIZED: column}))
 
 
 def _read_object(folder: Folder, name: str) -> dict[str, Any] | None:

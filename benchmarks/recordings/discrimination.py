@@ -1,20 +1,18 @@
-"""Can the discriminator still tell unseen photos from outputs?
+"""Can the discriminator still tell unseen photos from outputs? In more figures than the program's.
 
-Its BatchNorm layers use the statistics of the batch, as in training, where real and fake photos go
-in separate batches; in evaluation mode the running means of both mixed make it say the opposite.
+As `models.metrics.discrimination` measures it: with the statistics of each batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import rankdata
 from torch import Tensor, nn
+
+from models.metrics.discrimination import auc, batch_statistics
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,23 +25,6 @@ class Discrimination(NamedTuple):
     #: mean probability "real"
     probability_real: float
     probability_fake: float
-
-
-@contextmanager
-def batch_statistics(network: nn.Module, *, dropout: bool = False) -> Iterator[None]:
-    """Let BatchNorm use batch statistics, its running ones left alone; dropout only if asked."""
-    modes = [(module, module.training) for module in network.modules()]
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    try:
-        network.train(dropout)
-        for norm in norms:
-            norm.training, norm.track_running_stats = True, False
-        yield
-    finally:
-        for norm in norms:
-            norm.track_running_stats = True
-        for module, mode in modes:
-            module.training = mode
 
 
 def logits(
@@ -61,17 +42,6 @@ def logits(
 def discrimination(real: FloatArray, fake: FloatArray) -> Discrimination:
     """Sum up the logits of real and of fake photos."""
     return Discrimination(auc(real, fake), _probability(real), _probability(fake))
-
-
-def auc(positive: FloatArray, negative: FloatArray) -> float:
-    """Area under the ROC curve: the share of pairs in the right order, ties counting half.
-
-    Source: the Mann-Whitney statistic, Hanley and McNeil 1982,
-    https://doi.org/10.1148/radiology.143.1.7063747.
-    """
-    ranks = rankdata(np.concatenate([positive, negative]))
-    n = len(positive)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * len(negative)))
 
 
 def _probability(logits: FloatArray) -> float:

@@ -9,16 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from benchmarks.recordings.discrimination import (
-    Discrimination,
-    batch_statistics,
-    discrimination,
-    logits,
-)
+from benchmarks.recordings.discrimination import Discrimination, discrimination, logits
 from benchmarks.recordings.judge import FeatureNetwork, kernel_distance, paired_distance
 from benchmarks.recordings.partition import HELD_OUT, PhotoSets, to_codes
 from benchmarks.recordings.set_swd import VARIANTS, pixel_vectors, sliced_wasserstein
 from models.metrics.accumulate import ValidationMetrics
+from models.metrics.discrimination import batch_statistics
 from models.metrics.gamut import displayed_colors
 from models.metrics.names import METRICS
 from models.training.loop import Training

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.accelerator.captured_steps import CapturedSteps, Draw, GraphRecorder, Step
 from models.accelerator.thread_choice import ThreadedSteps
+from models.metrics.discrimination import HeldOutDiscrimination
 from models.networks.generator import Generator
 from models.training.device import Compute
 from models.training.loss_window import LossWindow
@@ -90,7 +91,7 @@ class Training:
         settings, steps_per_epoch = self.settings, self.batches.steps_per_epoch
         self._set_learning_rates()
         self._seed_dropout()
-        adversarial = settings.adversarial and self.epoch >= settings.pretrain_epochs
+        adversarial = self._is_adversarial(self.epoch)
         started, seconds_before = time.perf_counter(), self.seconds
         for i, draw in enumerate(self.batches.draws(self.epoch)):
             train_discriminator = adversarial and self.step % settings.discriminator_every == 0
@@ -112,6 +113,19 @@ class Training:
             if on_step:
                 on_step(i + 1, steps_per_epoch)
         self.epoch += 1
+
+    def held_out_discrimination(self) -> HeldOutDiscrimination | None:
+        """To be shown unseen photos; None where the discriminator did not learn in the last epoch.
+
+        It changes nothing that the training goes on with.
+        """
+        if self.epoch == 0 or not self._is_adversarial(self.epoch - 1):
+            return None
+        size = self.settings.batch_size
+        return HeldOutDiscrimination(self.pair.discriminator, batch_size=size)
+
+    def _is_adversarial(self, epoch: int) -> bool:
+        return self.settings.adversarial and epoch >= self.settings.pretrain_epochs
 
     def _make_steps(self) -> Step | CapturedSteps:
         if self.compute.adaptive_threads > 1:

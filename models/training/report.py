@@ -31,6 +31,9 @@ class EpochReport:
     best_metrics: dict[str, float]
     #: whether it was the last epoch
     done: bool
+    #: how often the discriminator finds an unseen photo more real than an output, after this epoch;
+    #: None where it has not learnt in it
+    discriminator_auc: float | None = None
     #: epochs that another trial had trained, and the seconds that it had taken for them
     shared_epochs: int = 0
     seconds_saved: float = 0.0

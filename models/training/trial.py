@@ -139,9 +139,9 @@ class TrialTraining:
             self.training.load_generator_state(shared.training)
             self.shared_epochs += 1
             self.seconds_saved += shared.seconds
-            windows, metrics = shared.windows, shared.metrics
+            windows, metrics, auc = shared.windows, shared.metrics, None
         else:
-            windows, metrics = self._train_epoch(on_step)
+            windows, metrics, auc = self._train_epoch(on_step)
         trained_sec = time.perf_counter() - started
         key = self.objective.sort_key
         best = self.best
@@ -160,6 +160,7 @@ class TrialTraining:
             best_epoch=best.epoch,
             best_metrics=best.metrics,
             done=self.done,
+            discriminator_auc=auc,
             shared_epochs=self.shared_epochs,
             seconds_saved=round(self.seconds_saved, 3),
         )
@@ -171,16 +172,21 @@ class TrialTraining:
 
     def _train_epoch(
         self, on_step: Callable[[EpochProgress], None] | None
-    ) -> tuple[list[LossRow], dict[str, float]]:
+    ) -> tuple[list[LossRow], dict[str, float], float | None]:
         def stepped(step: int, steps: int) -> None:
             if on_step:
                 on_step(self._progress(step, steps))
 
-        windows = list(self.training.run_epoch(on_step=stepped))
+        training = self.training
+        windows = list(training.run_epoch(on_step=stepped))
+        judged = training.held_out_discrimination()
         metrics = validate(
-            self.training.generator, self._validation_batches(), device=self.training.compute.device
+            training.generator,
+            self._validation_batches(),
+            device=training.compute.device,
+            discrimination=judged,
         )
-        return windows, metrics
+        return windows, metrics, None if judged is None else judged.auc()
 
     def _progress(self, step: int, steps: int) -> EpochProgress:
         averages = self.training.window.averages

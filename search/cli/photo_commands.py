@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import InputError
-from search.cli.results_commands import RUN_HELP, run_location
+from search.cli.results_commands import RUN_HELP, add_trial_flags, run_location
 
 if TYPE_CHECKING:
     from models.colorize.paths import PhotoResult
@@ -20,7 +20,7 @@ def add_parsers(commands: Any) -> None:
     export.set_defaults(run=_export)
     export.add_argument("folder", type=run_location, metavar="RUN", help=RUN_HELP)
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
-    export.add_argument("--trial", metavar="ID", help="default: rank 1 of the leaderboard")
+    add_trial_flags(export)
     export.add_argument(
         "--data-name",
         metavar="NAME",
@@ -92,14 +92,16 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.folder,
         arguments.out,
         trial=arguments.trial,
+        by=arguments.by or "colour",
         data_name=arguments.data_name,
         licence=arguments.licence,
         force=arguments.force,
     )
     guards = exported.broken_guards
     failing = f"; its colours fail the guards: {guards}" if guards else ""
+    winner = "" if arguments.trial else f" (best {arguments.by or 'colour'})"
     print(
-        f"wrote the generator of trial {exported.trial_id} to {arguments.out}{failing}",
+        f"wrote the generator of trial {exported.trial_id}{winner} to {arguments.out}{failing}",
         file=sys.stderr,
     )
     return 0

@@ -26,6 +26,17 @@ def run_location(text: str) -> Path | str:
     return text if "://" in text else Path(text)
 
 
+def add_trial_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what names one trial of a run: `--by`, None where it was not given, and `--trial`."""
+    parser.add_argument(
+        "--by",
+        choices=("colour", "balance"),
+        help="which winner: the trial with the best colours (default), or with the best balance, "
+        "rank 1 of the leaderboard",
+    )
+    parser.add_argument("--trial", metavar="ID", help="this trial instead of a winner")
+
+
 def add_parsers(commands: Any) -> None:
     """Add the commands to the sub-parsers of `commands`."""
     board = commands.add_parser(

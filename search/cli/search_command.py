@@ -18,6 +18,7 @@ from search.progress.time_left import rough
 from search.ready_searches import ready_searches
 from search.run.directory import RunFolder, read_rows, resume_command
 from search.session import SearchSession, new_config
+from search.tracking.tracker import TRACKERS
 
 if TYPE_CHECKING:
     from search.progress.display import Progress
@@ -40,7 +41,10 @@ _CONFIG_FLAGS = (
     "repeats",
     "storage",
     "results",
+    "log",
 )
+#: in the place of trackers: none of those that a configuration names
+_NO_TRACKER = "none"
 
 
 def add_parser(commands: Any) -> None:
@@ -78,6 +82,12 @@ def add_parser(commands: Any) -> None:
         help="database for the Optuna study, such as postgresql://USER@HOST/NAME (default: a "
         "journal in the run's folder), or a place for a copy of the run: an absolute folder, "
         "s3://BUCKET/runs; may be given for each",
+    )
+    run_group.add_argument(
+        "--log",
+        action="append",
+        choices=(*TRACKERS, _NO_TRACKER),
+        help="follow the search in a tracker as well; may be given for each",
     )
     budget = parser.add_argument_group("budget")
     budget.add_argument(
@@ -175,25 +185,28 @@ def _search(arguments: argparse.Namespace, progress: Progress) -> int:
 
 
 def _say_end(run_folder: RunFolder, ledger: Ledger, progress: Progress) -> None:
+    from analysis.leaderboard.ranked_trials import build_leaderboard
+    from analysis.leaderboard.winners import winners
+    from analysis.stored_run.run import open_run
+
+    progress.say(f"done: {len(ledger.ended)} trials")
+    stored = open_run(run_folder.path)
+    progress.say(winners(build_leaderboard(stored), stored.objective).why)
     best = ledger.best
-    if best is not None:
-        said = (
-            f"done: {len(ledger.ended)} trials; best {ledger.config.objective} {best.value:.4g} "
-            f"by trial {best.trial_id}"
-        )
-        if not best.feasible:
-            # The last row of a trial counts.
-            rows = {row["trial_id"]: row for row in read_rows(run_folder.path / "trials.jsonl")}
-            broken = describe_broken_guards(ledger.objective.guards, rows[best.trial_id])
-            said += f", whose colours fail the guards: {broken}"
-        progress.say(said)
+    if best is not None and not best.feasible:
+        # The last row of a trial counts.
+        rows = {row["trial_id"]: row for row in read_rows(run_folder.path / "trials.jsonl")}
+        broken = describe_broken_guards(ledger.objective.guards, rows[best.trial_id])
+        progress.say(f"colours of trial {best.trial_id}: {broken}")
     if saved := ledger.ended.seconds_saved:
         trained = ledger.ended.seconds
         progress.say(
             f"trained {rough(trained)}; shared beginnings saved {rough(saved)} "
             f"({saved / (trained + saved):.0%})"
         )
-    progress.say(f"see it with: chromatune leaderboard {shlex.quote(str(run_folder.path))}")
+    place = shlex.quote(str(run_folder.path))
+    progress.say(f"see it with: chromatune leaderboard {place}")
+    progress.say(f"take the best colours with: chromatune export {place} --out DIR")
 
 
 def _new_config(arguments: argparse.Namespace) -> SearchConfig:
@@ -207,6 +220,8 @@ def _new_config(arguments: argparse.Namespace) -> SearchConfig:
 
 def _given(arguments: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
     values = {flag: getattr(arguments, flag) for flag in flags}
+    if values["log"] == [_NO_TRACKER]:
+        values["log"] = []
     return {flag: value for flag, value in values.items() if value is not None}
 
 

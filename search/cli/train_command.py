@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import InputError
 from models.metrics.broken_guards import describe_broken_guards
+from search.cli.results_commands import add_trial_flags
 from search.cli.search_command import parse_duration
 from search.config import DEVICE_NAMES, SearchConfig
 
@@ -34,7 +35,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--from", dest="source", type=Path, metavar="RUN", help="the folder of a run"
     )
-    parser.add_argument("--trial", metavar="ID", help="default: rank 1 of the leaderboard")
+    add_trial_flags(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--epochs",
@@ -98,6 +99,7 @@ def _begin(
     plan = plan_training(
         arguments.source,
         trial=arguments.trial,
+        by=arguments.by or "colour",
         epochs=arguments.epochs,
         image_size=arguments.image_size,
         images=arguments.images,
@@ -167,6 +169,11 @@ def _check_same(arguments: argparse.Namespace, folder: TrainFolder) -> None:
             "--resume keeps what --out holds, but got --force, too; leave one of them out"
         )
     origin, settings, config = folder.origin, folder.settings, folder.config
+    if arguments.by is not None:
+        raise InputError(
+            f"a resumed training keeps its trial ({origin.trial_id}), but got --by {arguments.by}; "
+            "leave the flag out, or train to another --out"
+        )
     trial = arguments.trial
     if trial is not None and re.fullmatch(r"\d+", trial):
         trial = trial.zfill(4)

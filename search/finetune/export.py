@@ -27,7 +27,7 @@ from models.networks.generator import Generator
 from models.training.checkpoint import decode_checkpoint
 from models.training.settings import TrainingSettings
 from search.finetune.origin import ORIGIN_NAME, Origin
-from search.finetune.trial_choice import best_trial, named_trial, reason_of
+from search.finetune.trial_choice import By, chosen_trial, reason_of
 from search.run.directory import program_version
 
 #: what a bundle says of photos that lay in a folder and were given no name
@@ -48,6 +48,7 @@ def export_trial(
     out: Path | str,
     *,
     trial: str | None = None,
+    by: By = "colour",
     data_name: str | None = None,
     licence: str | None = None,
     force: bool = False,
@@ -57,7 +58,9 @@ def export_trial(
     Args:
         folder: the run's folder, by its path or URI.
         out: where the bundle goes; must not exist unless `force`.
-        trial: the trial's id; None takes rank 1 of the leaderboard.
+        trial: the trial's id; None takes the winner.
+        by: which winner: "colour" is the trial with the best colours, "balance" the one with the
+            best balance, rank 1 of the leaderboard.
         data_name: the photos' name, which the bundle and its card publish; None is that of a
             public source and "a private folder" for a folder, whose path is nobody's business.
         licence: of the bundle, an identifier of the Hub such as "mit"; None names none.
@@ -71,7 +74,7 @@ def export_trial(
     if licence is not None:
         check_licence(licence)
     data = _data(run, data_name)
-    row = best_trial(run, command="export") if trial is None else named_trial(run, trial)
+    row = chosen_trial(run, trial, by=by, command="export")
     if row["state"] in ("failed", "running"):
         why = reason_of(row) or "it has not ended"
         raise InputError(

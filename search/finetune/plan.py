@@ -16,7 +16,7 @@ from models.networks.sides import check_side
 from models.training.settings import TrainingSettings
 from search.config import SearchConfig
 from search.finetune.origin import Origin, Pair
-from search.finetune.trial_choice import best_trial, named_trial, reason_of
+from search.finetune.trial_choice import By, chosen_trial, reason_of
 from search.run.directory import is_being_written, read_json
 from search.space import NAMES
 
@@ -107,6 +107,7 @@ def plan_training(
     folder: Path,
     *,
     trial: str | None = None,
+    by: By = "colour",
     epochs: int | None = None,
     image_size: int | None = None,
     images: str | None = None,
@@ -118,7 +119,8 @@ def plan_training(
 
     Args:
         folder: the folder of the run to take the configuration from.
-        trial: the trial's id; None takes rank 1 of the leaderboard.
+        trial: the trial's id; None takes the winner.
+        by: which winner, see `trial_choice.By`.
         epochs: epochs in all, those of the trial included; None: `FULL_LENGTH` times the search's.
         image_size: pixels a side; None keeps the trial's.
         images: photos to train on; None: those of the run.
@@ -133,7 +135,7 @@ def plan_training(
         check_side(image_size, "--image-size")
     if epochs is not None and epochs < 1:
         raise InputError(f"--epochs must be at least 1, but got {epochs}")
-    row = best_trial(run, command="train") if trial is None else named_trial(run, trial)
+    row = chosen_trial(run, trial, by=by, command="train")
     trial_id: str = row["trial_id"]
     trial_folder = folder / "trials" / trial_id
     searched = TrainingSettings.from_dict(read_json(trial_folder / PARAMETERS))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from analysis.leaderboard.colour_order import ColourOrder, TrialColours
 from models.metrics.objective import Objective
 from search.run.trial_rows import Row, State
 
@@ -35,6 +36,8 @@ class EndedTrial:
     repeat_of: str | None
     #: what its epochs had taken that another trial had trained
     seconds_saved: float = 0.0
+    #: equal for trials that differ in their seeds alone; None where that was not written down
+    configuration_id: str | None = None
 
     @classmethod
     def from_row(cls, row: Row, objective: Objective) -> Self:
@@ -43,11 +46,12 @@ class EndedTrial:
             row["trial_id"],
             row["state"],
             row["reason"],
-            None if row["state"] == "failed" else objective.penalized(row),
+            None if row["state"] == "failed" else _penalized(row, objective),
             bool(row.get("feasible")),
             row.get("seconds") or 0.0,
             row.get("repeat_of"),
             row.get("seconds_saved") or 0.0,
+            row.get("configuration_id"),
         )
 
 
@@ -58,8 +62,7 @@ class EndedTrials(Mapping[str, EndedTrial]):
         """`minimize`: whether the objective is the better the lower it is."""
         self._sign = 1.0 if minimize else -1.0
         self._ended: dict[str, EndedTrial] = {}
-        #: the best trial so far, of those with a value
-        self.best: EndedTrial | None = None
+        self._colours = ColourOrder()
         #: trials that searched, and those that trained a configuration again
         self.searched = 0
         self.repeated = 0
@@ -78,8 +81,14 @@ class EndedTrials(Mapping[str, EndedTrial]):
         self._ended[ended.trial_id] = ended
         self.seconds += ended.seconds
         self.seconds_saved += ended.seconds_saved
-        if ended.value is not None and (self.best is None or badness < self._badness(self.best)):
-            self.best = ended
+        if ended.value is not None:
+            # As `analysis.leaderboard.winners` reads it from the run's files.
+            complete = ended.state == "complete"
+            configuration = ended.configuration_id if complete else None
+            is_repeat = complete and ended.repeat_of is not None
+            self._colours.add(
+                TrialColours(ended.trial_id, badness, ended.feasible, configuration, is_repeat)
+            )
         if ended.repeat_of is not None:
             self.repeated += 1
         else:
@@ -91,6 +100,12 @@ class EndedTrials(Mapping[str, EndedTrial]):
             return ended
         insort(self._keeping, (badness, len(self._ended), ended), key=lambda each: each[:2])
         return self._keeping.pop()[2] if len(self._keeping) > KEPT_OPTIMIZERS else None
+
+    @property
+    def best(self) -> EndedTrial | None:
+        """The trial with the best colours so far."""
+        best = self._colours.best
+        return best and self._ended[best.trial_id]
 
     def finalists(self, count: int) -> list[EndedTrial]:
         """The best complete trials that searched, best first."""
@@ -112,3 +127,9 @@ class EndedTrials(Mapping[str, EndedTrial]):
 
     def __len__(self) -> int:
         return len(self._ended)
+
+
+def _penalized(row: Row, objective: Objective) -> float | None:
+    """As it was written down, by which a trial was chosen; of an earlier version's row anew."""
+    stored = row.get("penalized_objective")
+    return objective.penalized(row) if stored is None else float(stored)

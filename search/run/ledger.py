@@ -112,7 +112,7 @@ class Ledger:
 
     @property
     def best(self) -> EndedTrial | None:
-        """The best trial so far, by the penalized objective."""
+        """The trial with the best colours so far, as leaderboard and report choose it."""
         return self.ended.best
 
     @property

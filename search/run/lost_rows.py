@@ -55,6 +55,7 @@ def row_from_study(
         "images": last.get("images"),
         "epochs": last.get("epoch", 0),
         "steps": last.get("step", 0),
+        "discriminator_auc": last.get("discriminator_auc"),
         "shared_epochs": last.get("shared_epochs", 0),
         "seconds_saved": last.get("seconds_saved", 0.0),
         **summarise_curves(read_rows(folder / CURVES)),

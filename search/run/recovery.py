@@ -109,6 +109,7 @@ def _last_report(validations: Sequence[Row], config: SearchConfig) -> EpochRepor
         best_epoch=best["epoch"],
         best_metrics=_metrics(best),
         done=last["epoch"] >= config.max_epochs,
+        discriminator_auc=last.get("discriminator_auc"),
         shared_epochs=last.get("shared_epochs", 0),
         seconds_saved=last.get("seconds_saved", 0.0),
     )

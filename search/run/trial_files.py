@@ -8,7 +8,7 @@ from typing import Any
 from models.file_names import CURVES, VALIDATION
 from search.run.directory import append_rows, cut_rows, read_rows
 
-_COUNTERS = ("step", "epoch", "images", "seconds", "feasible")
+_COUNTERS = ("step", "epoch", "images", "seconds", "feasible", "discriminator_auc")
 #: counters of a trial that goes on from a shared beginning
 _SHARED = ("shared_epochs", "seconds_saved")
 

@@ -44,6 +44,7 @@ ATTRIBUTES = (
     "adversarial_drift",
     "adversarial_trend",
     "reconstruction_drift",
+    "discriminator_auc",
     *METRICS,
 )
 
@@ -191,6 +192,8 @@ def ended_row(record: TrialRecord, config: SearchConfig, outcome: TrialOutcome) 
         "shared_epochs": report.shared_epochs if report else 0,
         "seconds_saved": report.seconds_saved if report else 0.0,
         **summarise_curves(record.windows),
+        # Like the trend, of where the training ended, not of the best epoch.
+        "discriminator_auc": report.discriminator_auc if report else None,
         **{name: metrics.get(name) for name in METRICS},
     }
 

@@ -60,7 +60,8 @@ class TensorBoardCallback(Callback):
         for window in report.windows:
             losses = {_tag(key): window[key] for key in window if key not in _COUNTERS}
             writer.write_event(_event(_scalars(losses), int(window["step"] or 0)))
-        metrics = {f"metrics/{name}": value for name, value in report.metrics.items()}
+        measured = {**report.metrics, "discriminator_auc": report.discriminator_auc}
+        metrics = {f"metrics/{name}": value for name, value in measured.items()}
         writer.write_event(_event(_scalars(metrics), report.step))
         writer.flush()
         self._reached[trial_id] = report.epoch, report.step

@@ -30,6 +30,8 @@ def test_tables_are_those_of_the_run(run: RunResults) -> None:
     )
     chosen = run.winners()
     assert chosen == winners(run.leaderboard(), "ab_swd")
+    assert (run.best, run.balanced) == (chosen.best_colours, chosen.best_balance)
+    assert run.balanced == run.leaderboard()["trial_id"][0]
     curves = run.curves(str(chosen.best_colours))
     assert len(curves) == 120
     assert curves["reconstruction_ema"].dtype == np.float64

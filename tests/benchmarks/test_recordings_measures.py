@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.recordings.discrimination import auc, batch_statistics, discrimination, logits
+from benchmarks.recordings.discrimination import discrimination, logits
 from benchmarks.recordings.judge import kernel_distance, paired_distance
 from benchmarks.recordings.ladder import turn
 from benchmarks.recordings.partition import assign, from_codes, to_codes
@@ -19,6 +19,7 @@ from benchmarks.recordings.set_swd import (
     pixel_vectors,
     random_directions,
 )
+from models.metrics.discrimination import batch_statistics
 from models.metrics.gamut import displayed_colors
 from models.metrics.set_swd import grid_sample
 from models.networks.blocks import down_block
@@ -127,15 +128,6 @@ def test_kernel_distance_equals_the_sum_over_pairs():
         for i, j in itertools.permutations(range(5), 2)
     ]
     assert kernel_distance(x, y) == pytest.approx(1000.0 * np.mean(terms))
-
-
-def test_auc_counts_pairs():
-    random = np.random.default_rng(0)
-    positive, negative = random.integers(0, 6, 30) + 1.0, random.integers(0, 6, 20) + 0.0
-    difference = positive[:, None] - negative
-    wanted = ((difference > 0) + 0.5 * (difference == 0)).mean()
-    assert auc(positive, negative) == pytest.approx(wanted)
-    assert auc(negative, positive) == pytest.approx(1.0 - wanted)
 
 
 class _Judge(nn.Module):

@@ -20,7 +20,7 @@ from models.training.report import EpochReport
 from search import Search
 from search.api import SearchSettings
 from search.config import SearchConfig
-from search.run.directory import read_json
+from search.run.directory import read_json, read_rows
 from search.run.ended_trials import EndedTrial
 
 SMALL: dict[str, Any] = {
@@ -90,7 +90,9 @@ def test_a_search_calls_back_and_leaves_the_program_as_it_was(
     assert read_json(place / "runs/mine/run.json")["command"] == ["chromatune.Search"]
 
 
-def test_a_search_goes_on_after_an_interruption_and_an_error_of_a_callback(place: Path) -> None:
+def test_a_search_goes_on_after_an_interruption_and_an_error_of_a_callback(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     search = Search(name="mine", **SMALL)
 
     def interrupt(trial_id: str, report: EpochReport) -> None:
@@ -111,8 +113,14 @@ def test_a_search_goes_on_after_an_interruption_and_an_error_of_a_callback(place
     assert run.trials["state"].tolist() == ["complete", "complete"]
     assert run.trials["epochs"].tolist() == [2, 2]
 
-    extended = Search.resume(search.path, trials=3).run(quiet=True)
+    # A tracker may come late: it gets what there was before.
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    extended = Search.resume(search.path, trials=3, log="wandb").run(quiet=True)
     assert extended.trials["state"].tolist() == ["complete"] * 3
+    notes = read_rows(search.path / "tracking/wandb.jsonl")
+    assert [note["trial_id"] for note in notes if note.get("ended")] == ["0000", "0001", "0002"]
+    assert "bundle" in notes[-1]
+    assert Search.resume(search.path)._session.config.log == ("wandb",)
 
 
 def test_a_search_is_steered_while_it_runs(place: Path) -> None:

@@ -15,6 +15,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization import plot_optimization_history, plot_slice
 
+from analysis.leaderboard.winners import best_colours_so_far
 from analysis.optuna_view.in_memory_study import study_in_memory
 from analysis.report.figures.style import (
     BLUE,
@@ -47,7 +48,7 @@ class ImportanceInfo(NamedTuple):
 
 
 def history_figure(run: Run, study: optuna.Study, labels: Mapping[str, str]) -> go.Figure | None:
-    """Objective of each trial that ended, the best value so far, and the winners by their labels.
+    """Objective of each trial that ended, the best colours so far, and the winners by their labels.
 
     None without a complete trial.
     """
@@ -56,7 +57,16 @@ def history_figure(run: Run, study: optuna.Study, labels: Mapping[str, str]) -> 
     figure = plot_optimization_history(study, target_name=run.objective)
     complete, best, infeasible = figure.data
     complete.update(name="complete", marker={"color": BLUE, "size": 7, "opacity": 0.7})
-    best.update(name=f"best {run.objective} so far", line={"color": SKY, "width": 3, "shape": "hv"})
+    values = run.trials[run.objective].tolist()
+    places = dict(zip(run.trials["trial_id"], enumerate(values), strict=True))
+    so_far = best_colours_so_far(run.trials, run.objective)
+    best.update(
+        # Optuna's own line knows neither what nearing a guard costs nor repeats.
+        x=[number for number, trial_id in enumerate(so_far) if trial_id],
+        y=[places[trial_id][1] for trial_id in so_far if trial_id],
+        name="best colours so far",
+        line={"color": SKY, "width": 3, "shape": "hv"},
+    )
     infeasible.update(
         name="fails the guards",
         showlegend=bool(len(infeasible.x or ())),
@@ -71,8 +81,6 @@ def history_figure(run: Run, study: optuna.Study, labels: Mapping[str, str]) -> 
             name="pruned",
             marker={"color": GREY, "size": 6, "symbol": "circle-open"},
         )
-    values = run.trials[run.objective].tolist()
-    places = dict(zip(run.trials["trial_id"], enumerate(values), strict=True))
     add_winners(figure, labels, places)
     figure.update_xaxes(title_text="trial")
     return styled(figure)

@@ -108,3 +108,16 @@ def test_colours_change_nothing_but_the_colours(board: pd.DataFrame) -> None:
     assert "\x1b[" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == leaderboard_text(board)
     assert leaderboard_table(board).plain == leaderboard_text(board).rstrip("\n")
+
+
+def test_held_out_discrimination_is_a_column_where_it_was_measured(board: pd.DataFrame) -> None:
+    before = board.drop(columns="discriminator_auc")
+    assert "AUC" not in leaderboard_text(before).splitlines()[0]
+    assert board["discriminator_auc"].notna().any()
+    measured = board.assign(discriminator_auc=0.5)
+    measured.loc[1, "discriminator_auc"] = float("nan")
+    lines = leaderboard_text(measured).splitlines()[:3]
+    end = lines[0].index("AUC") + 3
+    assert [line[end - 4 : end] for line in lines] == [" AUC", "0.50", "   -"]
+    content = write_leaderboard(measured, "csv")
+    pd.testing.assert_frame_equal(read_leaderboard(content, "csv"), measured)

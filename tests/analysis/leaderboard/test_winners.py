@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,15 @@ def test_the_two_winners_differ_and_the_sentence_says_why(tmp_path: Path) -> Non
     rows = (
         {"ab_swd": 8.0, "adversarial_trend": "rising", "adversarial_drift": 30.0},
         {"ab_swd": 9.0},
-        {"ab_swd": 1.0, "feasible": False},
-        {"ab_swd": 2.0, "state": "pruned"},
+        {"ab_swd": 1.0, "grey_skill": -2.0, "feasible": False},
+        {"ab_swd": 10.0, "state": "pruned"},
     )
     colours, balance, why = named(tmp_path, *rows)
     assert (colours, balance) == ("0000", "0001")
     assert why == (
-        "Trial 0000 has the best colours (ab_swd 8 against 9), trial 0001 the best balance "
-        "(adversarial loss stagnant, drift +1.0 %, D/G 0.8, against: adversarial loss rising, "
-        "drift +30.0 %, D/G 0.8)."
+        "Trial 0000 has the best colours (ab_swd 8 against 9), trial 0001 the best balance: the "
+        "adversarial loss of trial 0001 is stagnant (drift +1.0 %, D/G 0.8), while that of trial "
+        "0000 is rising (drift +30.0 %, D/G 0.8)."
     )
     board = build_leaderboard(run_of(tmp_path, *rows), sort="ab_swd")
     assert dict(zip(board["trial_id"], board["best"].fillna(""), strict=True)) == {
@@ -41,7 +42,68 @@ def test_the_two_winners_differ_and_the_sentence_says_why(tmp_path: Path) -> Non
     }
     # Whatever the rows are sorted by, and whatever the search optimised.
     assert winners(board, "ab_swd").best_balance == "0001"
-    assert winners(board, "grey_skill").best_colours in ("0000", "0001")
+    plain = board.drop(columns="penalized_objective")
+    assert winners(plain, "grey_skill").best_colours == "0000"
+
+
+def test_a_guard_costs_what_it_costs_and_excludes_no_trial(tmp_path: Path) -> None:
+    """As in the search itself: 8.0 just beyond a bound is better than 8.5, 8.4 far beyond not."""
+    measured = {"ab_hf_ratio": 1.0}
+    rows = (
+        {**measured, "ab_swd": 8.5, "grey_skill": 0.1},
+        {**measured, "ab_swd": 8.0, "grey_skill": -0.001, "feasible": False},
+        {**measured, "ab_swd": 8.4, "grey_skill": -0.1, "feasible": False},
+    )
+    colours, balance, why = named(tmp_path, *rows)
+    assert (colours, balance) == ("0001", "0000")
+    assert "(ab_swd 8 against 8.5)" in why
+    assert why.endswith("The colours of trial 0001 fail the guards, so that it ranks lower.")
+    colours, balance, why = named(tmp_path, rows[0], rows[2])
+    assert colours == balance == "0000"
+
+
+def test_a_lower_value_that_nears_a_guard_is_explained(tmp_path: Path) -> None:
+    """Else the sentence would say that 8.3 is better than 8.2."""
+    rows = (
+        {"ab_swd": 8.3, "grey_skill": 0.1, "ab_hf_ratio": 1.0, "adversarial_trend": "rising"},
+        {"ab_swd": 8.2, "grey_skill": 0.1, "ab_hf_ratio": 1.9},
+    )
+    colours, balance, why = named(tmp_path, *rows)
+    assert (colours, balance) == ("0000", "0001")
+    values = r"\(ab_swd 8\.3 against 8\.2, or 8\.3 against [89]\.\d+ with the cost of guards\)"
+    assert re.search(values, why)
+
+
+def test_a_trial_that_was_stopped_early_counts_with_its_best_epoch(tmp_path: Path) -> None:
+    rows = (
+        {"ab_swd": 9.0},
+        {"ab_swd": 8.0, "state": "pruned"},
+        {"ab_swd": None, "state": "pruned"},
+    )
+    assert named(tmp_path, *rows)[:2] == ("0001", "0000")
+    # One that was stopped before it was ever measured is no winner, also where no other ended.
+    assert named(tmp_path, rows[2])[2] == "No trial has ended."
+
+
+def test_the_best_balance_is_rank_1(tmp_path: Path) -> None:
+    """Also where a trial that was stopped early is the only one to satisfy the guards."""
+    rows = ({"feasible": False, "ab_swd": 8.0}, {"state": "pruned", "ab_swd": 9.0})
+    board = build_leaderboard(run_of(tmp_path, *rows))
+    assert named(tmp_path, *rows)[:2] == ("0000", board["trial_id"][0]) == ("0000", "0001")
+
+
+def test_repeats_that_hold_are_told_from_a_single_seed(tmp_path: Path) -> None:
+    """The confirmed configuration ranks below: its discriminator gave up."""
+    first = {"configuration_id": "a", "discriminator_verdict": "gave up"}
+    rows = (
+        {**first, "phase": "search", "ab_swd": 8.5},
+        {**first, "phase": "repeat", "repeat_of": "0000", "ab_swd": 8.6},
+        {"configuration_id": "b", "phase": "search", "ab_swd": 8.0},
+    )
+    colours, balance, why = named(tmp_path, *rows)
+    assert (colours, balance) == ("0000", "0002")
+    assert "(ab_swd 8.6 over 1 seed against 8 with one seed)" in why
+    assert why.endswith("D/G 0.8), while the discriminator of trial 0000 gave up.")
 
 
 def test_one_trial_may_be_both(tmp_path: Path) -> None:

@@ -61,10 +61,10 @@ def test_the_study_is_served_with_the_pictures(folder: Path) -> None:
 
 
 def test_the_best_trial_is_what_the_leaderboard_calls_best_colours(folder: Path) -> None:
-    """Here the lowest value belongs to a trial that breaks a guard."""
+    """Here the lowest value belongs to a trial that breaks a guard by far."""
     rows = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
     lowest = min((row for row in rows if row["state"] == "complete"), key=lambda r: r["ab_swd"])
-    lowest["feasible"] = False
+    lowest |= {"feasible": False, "grey_skill": -3.0}
     (folder / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run = open_run(folder)
     chosen = winners(build_leaderboard(run), run.objective).best_colours

@@ -15,6 +15,7 @@ import pytest
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.winners import winners
 from analysis.report.render import write_report
+from analysis.statistics.discriminator_health import discrimination_words
 from analysis.stored_run.run import Run, open_run
 from analysis.stored_run.run_folder_error import RunFolderError
 from tests.analysis.fabricate import Plan, fabricate_run
@@ -187,3 +188,21 @@ def test_large_runs_stay_small(tmp_path: Path) -> None:
         sizes[n] = len(text) - len(re.search(r"plotly\.js v.*?</script>", text, re.S)[0])  # type: ignore[index]
     assert sizes[160] < 6 * sizes[20]
     assert sizes[160] < 7_000_000
+
+
+def test_whether_the_discriminator_still_tells_is_said_in_words(run: Run, tmp_path: Path) -> None:
+    page = write_report(run, tmp_path / "report.html").read_text(encoding="utf-8")
+    chosen = winners(build_leaderboard(run), run.objective)
+    aucs = run.trials.set_index("trial_id")["discriminator_auc"]
+    for trial_id in chosen.labels:
+        words = discrimination_words(aucs[trial_id])
+        assert f"On unseen photos its discriminator {words}." in page
+        assert (
+            f"; on unseen photos it {words}"
+            in json.loads(parsed(tmp_path / "report.html").json["loss-curves"])[trial_id]["words"]
+        )
+    # A run from before it was measured says nothing of it.
+    run.trials.pop("discriminator_auc")
+    page = write_report(run, tmp_path / "old.html").read_text(encoding="utf-8")
+    assert "AUC" not in page.split("<script")[0]
+    assert "n unseen photos" not in page.split("<script>")[0]

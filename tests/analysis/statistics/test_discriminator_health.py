@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.statistics.discriminator_health import discriminator_health
+from analysis.statistics.discriminator_health import discrimination_words, discriminator_health
 
 
 def windows(
@@ -52,3 +52,17 @@ def test_windows_without_a_discriminator_do_not_count() -> None:
     assert discriminator_health(rows).n_windows == 10
     for rows in ([], windows(10, None, None), windows(2, 0.7, 0.3)):
         assert discriminator_health(rows).verdict == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("auc", "words"),
+    [
+        (0.2, "takes outputs for real (AUC 0.20)"),
+        (0.5, "cannot tell real from output (AUC 0.50)"),
+        (0.6, "cannot tell real from output (AUC 0.60)"),
+        (0.8, "often tells real from output (AUC 0.80)"),
+        (0.98, "nearly always tells real from output (AUC 0.98)"),
+    ],
+)
+def test_held_out_discrimination_is_said_in_words(auc: float, words: str) -> None:
+    assert discrimination_words(auc) == words

@@ -21,7 +21,7 @@ from models.accelerator import captured_steps
 from models.accelerator.captured_steps import StepTimes
 from models.training.loop import Training
 from models.training.step import StepKind
-from tests.models.toys import ToyBatches, cpu, differences, tiny_settings
+from tests.models.toys import ToyBatches, cpu, differences, tiny_settings, toy_batch
 
 #: steps of each kind, here
 WARM_UP, TIMED = 1, 1
@@ -238,3 +238,20 @@ def test_steps_stay_on_a_cuda_device_that_is_not_there() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 6
+
+
+def test_measuring_the_discriminator_between_epochs_leaves_replays_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder = CallRecorder()
+    measured, _ = train(recorder, monkeypatch, epochs=2)
+    assert recorder.replays
+    held_out = measured.held_out_discrimination()
+    assert held_out is not None
+    L_N1HW, ab_N2HW = toy_batch(8, 32, seed=0)
+    held_out.update(L_N1HW, ab_N2HW, -ab_N2HW)
+    assert held_out.auc() is not None
+    rows = list(measured.run_epoch())
+    plain, others = train(CallRecorder(), monkeypatch, epochs=3)
+    assert differences(measured.state_dict(), plain.state_dict()) == []
+    assert differences(rows, others[-len(rows) :]) == []

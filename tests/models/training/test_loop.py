@@ -13,12 +13,20 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.metrics.validation import validate
 from models.training.checkpoint import load_checkpoint, save_checkpoint
 from models.training.device import Compute
 from models.training.loop import Training
 from models.training.loss_window import NonFiniteLossError
 from models.training.settings import TrainingSettings
-from tests.models.toys import ToyBatches, cpu, differences, needs_bfloat16, tiny_settings
+from tests.models.toys import (
+    ToyBatches,
+    cpu,
+    differences,
+    needs_bfloat16,
+    tiny_settings,
+    toy_batch,
+)
 
 Rows = list[dict[str, Any]]
 
@@ -232,3 +240,30 @@ def test_weights_that_are_not_finite_end_the_training() -> None:
 
 def weights_of(training: Training) -> dict[str, Tensor]:
     return {n: p.detach().clone() for n, p in training.pair.discriminator.named_parameters()}
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_measuring_the_discriminator_changes_no_bit_of_the_training(dtype: torch.dtype) -> None:
+    settings = tiny_settings(pretrain_epochs=1, ema_images=16)
+    plain, measured = (new_training(settings, compute=cpu(dtype)) for _ in range(2))
+    assert measured.held_out_discrimination() is None
+    found = []
+    for _ in range(4):
+        rows = [run(training, 1) for training in (plain, measured)]
+        assert differences(*rows) == []
+        held_out = measured.held_out_discrimination()
+        if held_out is not None:
+            validate(
+                measured.generator,
+                [toy_batch(6, 32, seed=i) for i in range(3)],
+                device=torch.device("cpu"),
+                discrimination=held_out,
+            )
+        found.append(held_out and held_out.auc())
+        assert differences(plain.state_dict(), measured.state_dict()) == []
+    # No discriminator learns in the first epoch.
+    assert found[0] is None
+    assert all(0.0 <= value <= 1.0 for value in found[1:])
+    without = new_training(tiny_settings(adversarial_factor=0.0))
+    run(without, 1)
+    assert without.held_out_discrimination() is None

@@ -40,7 +40,8 @@ def test_reports_say_what_the_trial_learnt(
 ) -> None:
     folder, reports = uninterrupted
     keys = ["epoch", "step", "images", "seconds", "windows", "metrics", "feasible"]
-    keys += ["best_epoch", "best_metrics", "done", "shared_epochs", "seconds_saved"]
+    keys += ["best_epoch", "best_metrics", "done", "discriminator_auc"]
+    keys += ["shared_epochs", "seconds_saved"]
     assert [list(report) for report in reports] == [keys] * TRIAL_EPOCHS
     steps = len(split_by_content(photo_cache.hashes).train) // 4
     assert [report["epoch"] for report in reports] == [1, 2, 3]
@@ -66,6 +67,38 @@ def test_reports_say_what_the_trial_learnt(
         "originals.png",
         "samples.png",
     ]
+
+
+def test_the_discriminator_is_measured_on_validation_photos_after_each_of_its_epochs(
+    tmp_path: Path, photo_cache: PhotoCache
+) -> None:
+    trial = new_trial(tmp_path / "0000", photo_cache, settings=tiny_settings(pretrain_epochs=1))
+    reports = [trial.run_epoch() for _ in range(TRIAL_EPOCHS)]
+    assert reports[0].discriminator_auc is None
+    assert all(report.discriminator_auc is not None for report in reports[1:])
+    # By hand, of what is there after the last epoch.
+    indices = split_by_content(photo_cache.hashes).validation[:12]
+    L_N1HW, real_N2HW = load_batch(photo_cache, indices)
+    generator, judge = trial.training.generator.eval(), trial.training.pair.discriminator
+    for module in judge.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    with torch.no_grad():
+        fake_N2HW = generator(L_N1HW)
+        logits = [
+            np.concatenate(
+                [judge(*pair).flatten() for pair in zip(L_N1HW.split(4), ab.split(4), strict=True)]
+            )
+            for ab in (real_N2HW, fake_N2HW)
+        ]
+    # Whole batches, or all if there is no whole one.
+    whole = len(indices) // 4 * 4 or len(indices)
+    pairs = np.sign(logits[0][:whole, None] - logits[1][:whole])
+    assert reports[-1].discriminator_auc == pytest.approx(0.5 + 0.5 * pairs.mean())
+    # A trial that goes on remembers it.
+    again = new_trial(tmp_path / "0000", photo_cache, settings=tiny_settings(pretrain_epochs=1))
+    assert again.last_report is not None
+    assert again.last_report.discriminator_auc == reports[-1].discriminator_auc
 
 
 def test_best_checkpoint_is_the_generator_that_was_validated(

@@ -52,6 +52,10 @@ CASES = {
         "search --config beauty",
         ["beauty", "complexity", "quality"],
     ),
+    "unknown tracker": ("search --log tensorboard", ["--log", "tensorboard", "mlflow", "wandb"]),
+    "tracker and none": ("search --log mlflow --log none", ["log", "mlflow", "none"]),
+    "no such winner": ("export runs/taken --out b --by luck", ["--by", "luck", "balance"]),
+    "winner of nothing": ("export runs/taken --out b --by balance", ["has ended", "taken"]),
     "unknown flag": ("search --epochs 3", ["--epochs"]),
     "bad duration": ("search --time-budget soon", ["soon", "2h"]),
     "status of no run": ("status few", ["few", "run.json"]),
@@ -168,3 +172,14 @@ def test_an_unwritable_runs_folder_is_refused(
     captured = capfd.readouterr()
     assert code == 2
     assert "--runs-dir" in captured.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("tracker", ["mlflow", "wandb"])
+def test_a_tracker_that_is_not_installed_is_refused(
+    tracker: str, place: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, tracker, None)
+    code = main(["search", "--images", "few", "--image-size", "32", "--log", tracker])
+    captured = capfd.readouterr()
+    _check(code, captured.out, captured.err, [tracker, f"pip install 'chromatune[{tracker}]'"])
+    assert [path.name for path in (place / "runs").iterdir()] == ["taken"]

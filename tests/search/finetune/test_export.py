@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+import chromatune
+from data_pipeline.errors import InputError
 from models.bundle.store import load_bundle
 from models.training.settings import TrainingSettings
 from search.cli.main import main
+from search.finetune.plan import plan_training
 from tests.search.trained import error_of, settings_of
 
 pytestmark = pytest.mark.usefixtures("run")
@@ -60,6 +63,67 @@ def test_where_photos_lay_on_this_machine_is_not_published(
     assert not (tmp_path / "x").exists()
     assert main(["export", str(run), "--out", str(tmp_path / "public")]) == 0
     assert load_bundle(tmp_path / "public").config["data"]["source"] == "synthetic:40"
+
+
+@pytest.fixture
+def two_winners(run: Path, tmp_path: Path) -> Path:
+    """A run in which trial 0003 has the better colours and trial 0000 the better balance."""
+    copy = tmp_path / "two"
+    shutil.copytree(run, copy)
+    shutil.copytree(copy / "trials/0000", copy / "trials/0003")
+    rows = [json.loads(line) for line in (copy / "trials.jsonl").read_text().splitlines()]
+    last = next(row for row in reversed(rows) if row["trial_id"] == "0000")
+    balance = {"feasible": True, "discriminator_verdict": "judging"}
+    rows += [
+        {**last, **balance, "adversarial_trend": "stagnant"},
+        {
+            **last,
+            **balance,
+            "trial_id": "0003",
+            "adversarial_trend": "rising",
+            "penalized_objective": last["penalized_objective"] - 1.0,
+            "set_swd": last["set_swd"] - 1.0,
+        },
+    ]
+    (copy / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("flags", "trial_id", "words"),
+    [
+        ((), "0003", "trial 0003 (best colour) to "),
+        (("--by", "colour"), "0003", "trial 0003 (best colour) to "),
+        (("--by", "balance"), "0000", "trial 0000 (best balance) to "),
+        (("--by", "balance", "--trial", "3"), "0003", "trial 0003 to "),
+    ],
+)
+def test_the_best_colours_are_exported_unless_asked_otherwise(
+    two_winners: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    flags: tuple[str, ...],
+    trial_id: str,
+    words: str,
+) -> None:
+    out = tmp_path / "bundle"
+    assert main(["export", str(two_winners), "--out", str(out), *flags]) == 0
+    assert words in error_of(capfd)
+    assert load_bundle(out).config["trial_id"] == trial_id
+
+
+def test_from_python_the_winners_are_those_of_the_run(two_winners: Path, tmp_path: Path) -> None:
+    found = chromatune.open_run(two_winners)
+    assert (found.best, found.balanced) == ("0003", "0000")
+    assert chromatune.export(two_winners, tmp_path / "a").trial_id == found.best
+    assert chromatune.export(two_winners, tmp_path / "b", by="balance").trial_id == found.balanced
+    with pytest.raises(InputError, match="by must be one of colour, balance, but got 'color'"):
+        chromatune.export(two_winners, tmp_path / "c", by="color")  # type: ignore[arg-type]
+    assert not (tmp_path / "c").exists()
+    # Training on chooses alike.
+    assert plan_training(two_winners).origin.trial_id == found.best
+    assert plan_training(two_winners, by="balance").origin.trial_id == found.balanced
+    assert plan_training(two_winners, by="balance", trial="3").origin.trial_id == "0003"
 
 
 def test_a_failed_trial_is_not_exported(

@@ -218,6 +218,7 @@ def test_a_full_disk_is_told_with_the_way_on(
 
 
 RESUME_REFUSED = {
+    "another winner": ("--by balance", ["trial (0000)", "--by balance"]),
     "size": ("--image-size 64", ["--image-size", "32", "64"]),
     "trial": ("--trial 1", ["--trial", "0000", "0001"]),
     "photos": ("--images synthetic:9", ["--images", "synthetic:40", "synthetic:9"]),

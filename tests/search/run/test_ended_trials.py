@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.leaderboard.ranked_trials import build_leaderboard
+from analysis.leaderboard.winners import winners
+from analysis.stored_run.run import open_run
 from search.run import ended_trials
 from search.run.ended_trials import EndedTrial, EndedTrials
+from search.run.trial_rows import TrialOutcome
+from tests.search.ledgers import EPOCHS, make_config, make_report, open_ledger
 
 KEPT = 3
 
@@ -58,3 +65,32 @@ def test_as_if_all_were_looked_at(ends: list[EndedTrial], minimize: bool) -> Non
         assert ours.finalists(2) == [e for e in complete if e.repeat_of is None][:2]
         assert ours.seconds == pytest.approx(sum(e.seconds for e in so_far))
     assert list(ours.values()) == ends
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_driver_and_the_run_agree_on_the_best_colours_at_every_end(
+    tmp_path: Path, seed: int
+) -> None:
+    """With guards that break by chance, trials that are stopped, and finalists."""
+    random = np.random.default_rng(seed)
+    ledger = open_ledger(tmp_path, make_config(trials=7, finalists=2, repeats=2))
+    chosen = []
+    while opened := ledger.ask():
+        value, skill = random.uniform(2.0, 3.0), random.uniform(-0.1, 0.1)
+        ledger.report(opened.trial_id, make_report(1, value=value, grey_skill=skill))
+        if opened.repeat_of is not None or random.random() > 0.3:
+            report = make_report(EPOCHS, value=value, grey_skill=skill)
+            ledger.report(opened.trial_id, report)
+        else:
+            ledger.open[opened.trial_id].stopped = TrialOutcome("pruned", "behind")
+        ledger.finish(opened.trial_id)
+        run = open_run(ledger.run.path)
+        found = winners(build_leaderboard(run), run.objective)
+        assert ledger.best is not None
+        assert found.best_colours == ledger.best.trial_id
+        chosen.append(found.best_colours)
+    assert len(chosen) == 11
+    assert len(set(chosen)) > 1
+    # A driver that goes on agrees, too.
+    again = open_ledger(tmp_path, ledger.config)
+    assert again.best == ledger.best

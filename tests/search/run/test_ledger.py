@@ -7,6 +7,7 @@ import json
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from search.progress.display import Progress
 from search.run import ledger as ledger_module
 from search.run import trial_files
 from search.run.directory import read_rows
+from search.run.lost_rows import row_from_study
 from search.run.photos import SearchPhotos
 from search.study.asking import enqueue_point
 from search.tune.driver import AllTrialsFailedError, run_search
@@ -116,7 +118,7 @@ def test_a_search_in_which_every_trial_failed_ends_with_the_reason(tmp_path: Pat
 
 def test_study_and_ledger_agree_on_what_a_broken_guard_costs(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path, make_config(trials=3))
-    for value, grey_skill in ((2.0, 0.1), (1.9, -0.1), (1.7, -0.1)):
+    for value, grey_skill in ((2.0, 0.1), (1.9, -0.1), (1.3, -0.1)):
         opened = ledger.ask()
         assert opened is not None
         for epoch in range(1, EPOCHS + 1):
@@ -312,3 +314,27 @@ def test_killed_at_any_write_the_ledger_is_true_again_after_resuming(
             row for row in read_rows(again.run.path / "trials.jsonl") if row["state"] != "running"
         ]
         assert len(ended) == 3
+
+
+def test_the_discriminator_is_that_of_the_last_epoch(tmp_path: Path) -> None:
+    """While the metrics are those of the best; nothing was measured in the first epoch."""
+    ledger = open_ledger(tmp_path, make_config(trials=1))
+    assert ledger.ask() is not None
+    aucs = [None, 0.7, 0.9]
+    for epoch, auc in enumerate(aucs, start=1):
+        if epoch == EPOCHS:  # killed and gone on with
+            ledger = open_ledger(tmp_path, ledger.config)
+            opened = ledger.ask()
+            assert opened is not None
+            assert opened.report is not None
+            assert opened.report.discriminator_auc == 0.7
+        ledger.report("0000", replace(make_report(epoch, best=1), discriminator_auc=auc))
+    ledger.finish("0000")
+    rows = read_rows(ledger.run.trial_folder("0000") / "validation.jsonl")
+    assert [row["discriminator_auc"] for row in rows] == aucs
+    row = rows_of(ledger)["0000"]
+    assert (row["best_epoch"], row["discriminator_auc"]) == (1, 0.9)
+    (trial,) = ledger.study.trials
+    assert trial.user_attrs["discriminator_auc"] == 0.9
+    # Also in a row that was lost and is made again.
+    assert row_from_study(ledger.run, ledger.config, trial, None)["discriminator_auc"] == 0.9

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from optuna.trial import TrialState
 
+from analysis.leaderboard.ranked_trials import build_leaderboard
+from analysis.leaderboard.winners import winners
 from analysis.optuna_view.in_memory_study import searched_parameters, study_of
 from analysis.report.figures.search_history import (
     history_figure,
@@ -46,8 +48,12 @@ def test_the_history_shows_every_complete_trial(run: Run) -> None:
     points = [trace for trace in figure.data if trace.mode == "markers"]
     assert sorted(y for trace in points[:-1] for y in trace.y) == sorted(complete["ab_swd"])
     assert list(points[-1].y) == pruned["ab_swd"].tolist()
-    best = next(trace for trace in figure.data if trace.name == "best ab_swd so far")
-    assert best.y[-1] == complete.loc[complete["feasible"], "ab_swd"].min()
+    best = next(trace for trace in figure.data if trace.name == "best colours so far")
+    chosen = winners(build_leaderboard(run), run.objective).best_colours
+    assert best.y[-1] == run.trials.set_index("trial_id").at[chosen, "ab_swd"]
+    ended = run.trials.index[run.trials["state"].isin(["complete", "pruned"])]
+    assert list(best.x) == list(range(ended[0], len(run.trials)))
+    assert best.y[0] == run.trials.at[ended[0], "ab_swd"]
 
 
 def test_the_slices_show_every_parameter(run: Run) -> None:
