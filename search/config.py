@@ -32,8 +32,9 @@ class EarlyStopping:
     """Asynchronous successive halving (ASHA) on the objective."""
 
     enabled: bool = True
-    #: epochs that every trial may train
-    grace_epochs: int = 2
+    #: epochs that every trial may train against its discriminator: which trial is ahead after
+    #: fewer says little about the end (docs/search.md)
+    grace_epochs: int = 4
     #: of so many trials that reach a rung, one goes on
     reduction_factor: int = 3
 

@@ -34,11 +34,11 @@ Point = Mapping[str, Scalar]
 #: few generators, so that trainings share their beginnings, at widths that vector registers like;
 #: `SearchConfig` adds epochs of pre-training. How it was chosen: docs/search.md
 DEFAULT_SPACE: Mapping[str, Mapping[str, float | bool] | list[float]] = {
-    "generator_complexity": [16, 32, 48],
-    "discriminator_complexity": {"low": 2, "high": 32, "log": True},
+    "generator_complexity": [24, 32, 48],
+    "discriminator_complexity": {"low": 4, "high": 32, "log": True},
     "generator_lr": [3e-4, 1e-3],
-    "discriminator_lr": {"low": 3e-5, "high": 2e-3, "log": True},
-    "adversarial_factor": {"low": 0.005, "high": 0.3, "log": True},
+    "discriminator_lr": {"low": 3e-5, "high": 1e-3, "log": True},
+    "adversarial_factor": {"low": 0.006, "high": 0.12, "log": True},
 }
 #: of a trial's epochs, the share that the generator may train on reconstruction alone by default
 PRETRAIN_SHARE = 0.4
