@@ -1,6 +1,9 @@
-"""How often the 90 % interval of the balancing ratio covers the ratio that was planted.
+"""How often the 90 % intervals of the balance cover what was planted.
 
-    python -m benchmarks.balance_coverage [--runs 500] [--json FILE]
+    python -m benchmarks.balance_coverage [crossing] [answers] [--runs 500] [--json FILE]
+
+`crossing`: the balancing ratio. `answers`: slopes, equivalence, prediction and correlation, see
+`benchmarks.answer_coverage`.
 
 Each run is drawn by `tests.analysis.planted.planted_run`, in each of its scenarios; where the ratio
 has no effect, every answer but "not determined" is wrong, whatever its interval covers. The
@@ -18,7 +21,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.statistics.balance import balance_of
+from benchmarks.answer_coverage import answer_table
 from tests.analysis.planted import SCENARIOS, Scenario, planted_run
+
+TABLES = ("crossing", "answers")
 
 
 def plain_interval(trials: pd.DataFrame, rng: np.random.Generator) -> tuple[float, float]:
@@ -58,18 +64,29 @@ def coverage_of(scenario: Scenario, n_runs: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=500, help="of each scenario")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+def crossing_table(n_runs: int) -> dict[str, dict[str, float]]:
+    """Print a line for each scenario."""
     results = {}
     print(f"{'scenario':<40}determined   covered  high/low   off by  plain covered")
     for name, scenario in SCENARIOS.items():
-        result = results[name] = coverage_of(scenario, options.runs)
+        result = results[name] = coverage_of(scenario, n_runs)
         line = f"{name:<40}{result['determined']:>10.1%}{result['covered']:>10.1%}"
         line += f"{result['high / low']:>10.2f}{result['off by']:>9.2f}"
         print(f"{line}{result['plain covered']:>15.1%}", flush=True)
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", nargs="*", choices=TABLES, default=TABLES)
+    parser.add_argument("--runs", type=int, default=500, help="of each scenario")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    if "crossing" in options.tables:
+        results["crossing"] = crossing_table(options.runs)
+    if "answers" in options.tables:
+        results["answers"] = answer_table(options.runs)
     if options.json:
         options.json.write_text(json.dumps({"runs": options.runs, **results}, indent=2) + "\n")
 

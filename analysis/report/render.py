@@ -22,10 +22,11 @@ from analysis.report.tables import (
     headline,
     leaderboard_columns,
     loss_records,
-    predictor_rows,
+    ratio_rows,
     unfinished_groups,
     winner_facts,
 )
+from analysis.statistics.nested.statements import caveat, statements
 from analysis.stored_run.columns import ENDED
 from analysis.stored_run.run import Run
 from data_pipeline.durable import replace_file
@@ -59,7 +60,7 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
     chosen = winners(board, run.objective)
     labels = chosen.labels
     ranked = board["trial_id"].tolist()
-    drawing = ReportFigures(run, board, chosen)
+    drawing = ReportFigures(run, board, chosen, target_ratio=target_ratio)
     figures = {name: drawing.draw(name) for name in FIGURES}
     contours = drawing.contours()
     ended = set(run.trials.loc[run.trials["state"].isin(ENDED), "trial_id"])
@@ -74,7 +75,9 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
         winners=winner_facts(run, board, chosen),
         balance=drawing.balance,
         target_ratio=target_ratio,
-        predictors=predictor_rows(drawing.balance),
+        statements=statements(drawing.answers),
+        caveat=caveat(drawing.answers),
+        ratios=ratio_rows(drawing.balance),
         columns=leaderboard_columns(board, run.objective),
         n_rows=len(board),
         unfinished=unfinished_groups(board),

@@ -189,7 +189,7 @@ def drift_words(row: dict[Any, Any]) -> str:
     return f"drift {drift:+z.1f} % (90 % interval {low:+z.1f} to {high:+z.1f})"
 
 
-def predictor_rows(balance: Balance) -> list[tuple[str, str, str]]:
+def ratio_rows(balance: Balance) -> list[tuple[str, str, str]]:
     """For each ratio: its rank correlation with the drift and its balancing value, in words."""
     rows = []
     for correlation in balance.comparison.correlations:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ RATIO_NAMES = {
 }
 #: searched parameters that move the drift beside the ratio; the rates on a logarithmic scale
 _COVARIATES = ("generator_lr", "discriminator_lr", "adversarial_factor")
+_AVERAGED = ("adversarial_drift", "generator_complexity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,9 @@ class Balance:
     n_trials: int
     #: trials that early stopping ended, which cannot count
     n_pruned: int
-    #: configurations (n, columns): the three ratios and the mean drift over their seeds
+    #: the trials that count
+    trials: pd.DataFrame
+    #: configurations (n, columns): widths, the three ratios, the mean drift over their seeds
     configurations: pd.DataFrame
     image_size: int | None
     #: crossing of the drift's zero, by name of the ratio
@@ -87,30 +91,6 @@ class Balance:
             f"The report's {REPORT_TARGET_RATIO} {place}."
         )
 
-    def predictor_sentence(self) -> str:
-        """Which ratio orders the drifts best, in words."""
-        first, *others = self.comparison.correlations
-        if first.rho is None:
-            return "Which ratio predicts the drift best is not determined: too few configurations."
-        listed = "; ".join(
-            f"{RATIO_NAMES[c.name]} {c.rho:+.2f} ({c.low:+.2f} to {c.high:+.2f})"
-            for c in (first, *others)
-            if c.rho is not None
-        )
-        verdict = (
-            f"The {RATIO_NAMES[self.comparison.best]} predicts the drift best"
-            if self.comparison.best
-            else "Which ratio predicts the drift best is not determined"
-        )
-        slope = self.crossing.drift_per_doubling
-        change = (
-            ""
-            if slope is None
-            else f" At the balance the drift changes by {slope:+.0f} % for each doubling of the "
-            f"parameter ratio."
-        )
-        return f"{verdict}. Rank correlations with 90 % intervals: {listed}.{change}"
-
 
 def ratio_words(ratio: float) -> str:
     """A ratio with two decimals, or with two digits where it is small or large."""
@@ -150,13 +130,14 @@ def balance_of(trials: pd.DataFrame, *, n_draws: int | None = None) -> Balance:
         for name in RATIO_NAMES
         if name in configurations
     }
-    covariates = _covariates(configurations)
+    covariates = covariates_of(configurations)
     crossings = {
         name: _crossing(ratios.get(name), drift, covariates, n_draws) for name in RATIO_NAMES
     }
     whole = {name: values for name, values in ratios.items() if np.isfinite(values).all()}
     return Balance(
         n_trials=len(trials),
+        trials=trials,
         n_pruned=n_pruned,
         configurations=configurations,
         image_size=image_size,
@@ -193,20 +174,25 @@ def _measured(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return complete[usable], notes
 
 
-def _configurations(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row a configuration: the mean of the seeds' drifts, everything else is shared."""
+def configuration_keys(trials: pd.DataFrame) -> pd.Series[Any]:
+    """What the seeds of one configuration share (n_trials,)."""
     own = trials["trial_id"]
     if "repeat_of" in trials:
         own = trials["repeat_of"].where(trials["repeat_of"].notna(), own)
-    key = own
     if "configuration_id" in trials:
-        key = trials["configuration_id"].where(trials["configuration_id"].notna(), own)
-    names = [name for name in ("adversarial_drift", *RATIO_NAMES, *_COVARIATES) if name in trials]
-    grouped = trials[names].groupby(key.to_numpy(), sort=False)
+        return trials["configuration_id"].where(trials["configuration_id"].notna(), own)
+    return own
+
+
+def _configurations(trials: pd.DataFrame) -> pd.DataFrame:
+    """One row a configuration: the mean of the seeds' drifts, everything else is shared."""
+    names = [name for name in (*_AVERAGED, *RATIO_NAMES, *_COVARIATES) if name in trials]
+    grouped = trials[names].groupby(configuration_keys(trials).to_numpy(), sort=False)
     return grouped.mean().assign(n_seeds=grouped.size()).reset_index(drop=True)
 
 
-def _covariates(configurations: pd.DataFrame) -> FloatArray | None:
+def covariates_of(configurations: pd.DataFrame) -> FloatArray | None:
+    """Searched causes of drift beside the networks' sizes (n, k), None where none is known."""
     columns: list[FloatArray] = []
     for name in _COVARIATES:
         if name not in configurations or configurations[name].isna().any():

@@ -107,7 +107,7 @@ def zero_crossing(
         return _undetermined(f"fewer than {_MIN_DISTINCT_RATIOS} different ratios were tried", n)
     if np.ptp(drift) == 0:
         return _undetermined("the drift does not vary", n)
-    model = _Model(x, drift, _usable(covariates, n), n_draws=n_draws, seed=seed)
+    model = _Model(x, drift, usable_covariates(covariates, n), n_draws=n_draws, seed=seed)
     model.fit()
     position, slope = model.crossing()
     tail = _tail(confidence, n_effective=model.n_effective, n_coefficients=model.n_coefficients)
@@ -246,7 +246,7 @@ def _robust_line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
     return float(line.slope), float(line.intercept)
 
 
-def _usable(covariates: FloatArray | None, n: int) -> FloatArray:
+def usable_covariates(covariates: FloatArray | None, n: int) -> FloatArray:
     """Standardised covariates that vary and do not repeat each other, (n, k)."""
     if covariates is None:
         return np.empty((n, 0))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.recordings.discrimination import Discrimination, discrimination, logits
+from benchmarks.recordings.duality import DualityGap, duality_gap
 from benchmarks.recordings.judge import FeatureNetwork, kernel_distance, paired_distance
 from benchmarks.recordings.partition import HELD_OUT, PhotoSets, to_codes
 from benchmarks.recordings.set_swd import VARIANTS, pixel_vectors, sliced_wasserstein
@@ -138,6 +139,23 @@ class Evaluation:
             ]
             for field in Discrimination._fields:
                 values[prefix + field] = [getattr(each, field) for each in found]
+        return values
+
+    def duality(self, training: Training) -> Values:
+        """The duality gap and the losses that it is made of, see `duality`."""
+        found = duality_gap(training, self.photos)
+        sizes = {name: len(L_N1HW) for name, (L_N1HW, _) in self.photos.items()}
+        values: Values = {}
+        for field in (*DualityGap._fields, "gap"):
+            values[field] = [
+                float(
+                    np.average(
+                        [getattr(found[member], field) for member in members],
+                        weights=[sizes[member] for member in members],
+                    )
+                )
+                for members in _MEMBERS.values()
+            ]
         return values
 
 

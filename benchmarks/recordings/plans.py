@@ -9,7 +9,8 @@ time with another seed. The first 64 branches share 8 generators, the others 16.
 ranks settings alike.
 
 `balance`: generator width x parameter ratio x seeds at 64 px, 10 epochs from nothing, for the
-report's question; a third of the grid with a second pair of rates. `balance-pilot`: the part of it
+report's question; a third of the grid with a second pair of rates, another third with the duality
+gap at the end. `balance-pilot`: the part of it
 that gives the variance between seeds at ten epochs.
 """
 
@@ -56,6 +57,8 @@ class Training(NamedTuple):
     settings: TrainingSettings
     #: epochs after `settings.pretrain_epochs`
     epochs: int
+    #: whether it ends with the duality gap
+    duality: bool = False
 
 
 def generators(*, image_size: int) -> list[TrainingSettings]:
@@ -129,7 +132,7 @@ def balance() -> Iterator[Training]:
                 if second and (i + seed) % 3:
                     continue
                 settings = _balanced(width, ratio, seed, BALANCE_RATES[second])
-                yield Training(number, settings, BALANCE_EPOCHS)
+                yield Training(number, settings, BALANCE_EPOCHS, _has_gap(width, ratio, seed))
                 number += 1
 
 
@@ -138,11 +141,17 @@ def balance_pilot() -> Iterator[Training]:
     for seed in range(PILOT_SEEDS):
         for width, ratio in PILOT:
             settings = _balanced(width, ratio, seed, BALANCE_RATES[0])
-            yield Training(seed * len(PILOT) + PILOT.index((width, ratio)), settings, 10)
+            number = seed * len(PILOT) + PILOT.index((width, ratio))
+            yield Training(number, settings, BALANCE_EPOCHS, _has_gap(width, ratio, seed))
 
 
 def _balance_grid() -> list[tuple[int, float]]:
     return [(width, ratio) for width in BALANCE_WIDTHS for ratio in BALANCE_RATIOS]
+
+
+def _has_gap(width: int, ratio: float, seed: int) -> bool:
+    """Whether a cell and seed are of the third that ends with the duality gap."""
+    return (_balance_grid().index((width, ratio)) + seed) % 3 == 1
 
 
 def _balanced(width: int, ratio: float, seed: int, rates: tuple[float, float]) -> TrainingSettings:

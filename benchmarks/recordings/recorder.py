@@ -51,6 +51,8 @@ class Piece:
     start: int
     end: int
     leaves_state: bool = False
+    #: whether its last row has the duality gap
+    duality: bool = False
 
     @property
     def is_beginning(self) -> bool:
@@ -69,6 +71,7 @@ def pieces_of(
     number: int,
     settings: TrainingSettings,
     epochs: int,
+    duality: bool = False,
     *,
     snapshots: Sequence[int],
     first_epochs: int,
@@ -76,7 +79,7 @@ def pieces_of(
     """A training as pieces: its beginning up to each snapshot on the way, then the rest in two.
 
     `epochs` counts those after `settings.pretrain_epochs`, which must be 0 or a snapshot; the
-    first part has `first_epochs` of them.
+    first part has `first_epochs` of them. The last part ends with the duality gap if `duality`.
     """
     stops = [stop for stop in (0, *snapshots) if stop <= settings.pretrain_epochs]
     begun = beginning_settings(settings)
@@ -95,6 +98,7 @@ def pieces_of(
                     start=start,
                     end=end,
                     leaves_state=end < last,
+                    duality=duality and end == last,
                 )
             )
     return pieces
@@ -176,6 +180,8 @@ class Recorder:
         adversarial = windows[-1]["adversarial"] is not None
         if adversarial:
             measured["discrimination"] = self.evaluation.discriminate(training, fakes)
+            if piece.duality and training.epoch == piece.end:
+                measured["duality"] = self.evaluation.duality(training)
         key = piece.key(self.data_key)
         np.savez_compressed(self.outputs / f"{key}-{training.epoch}.npz", **output_codes(fakes))
         late = norms[len(norms) // 2 :]

@@ -70,7 +70,7 @@ def test_pictures_are_images(run: RunResults) -> None:
 def test_what_is_not_there_is_told_in_one_line(run: RunResults, tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match=r"one of the 40 in .* but got 'best'"):
         run.curves("best")
-    with pytest.raises(RunFolderError, match=r"ratio-drift, overlay, .* but got 'ratio'"):
+    with pytest.raises(RunFolderError, match=r"ratio-drift, predictors, .* but got 'ratio'"):
         run.figure("ratio")
     with pytest.raises(RunFolderError, match=r"must be an existing folder"):
         open_run(tmp_path / "absent")

@@ -192,6 +192,38 @@ def test_what_was_recorded_in_one_go_is_not_recorded_in_parts(recorder, tmp_path
     assert command.record_plan("table", recorder, out) == 4
 
 
+def test_a_third_of_the_balance_grid_ends_with_the_duality_gap():
+    grid = [training for training in plans.balance() if training.settings.generator_lr == 4e-4]
+    measured = [training for training in grid if training.duality]
+    assert len(grid) == 240
+    assert len(measured) == 80
+    keys = {(str(t.settings), t.duality) for t in grid}
+    # What the pilot has recorded is not recorded again, so it must be the same.
+    assert {(str(t.settings), t.duality) for t in plans.balance_pilot()} <= keys
+    cells = {(t.settings.generator_complexity, t.settings.discriminator_complexity) for t in grid}
+    for cell in cells:
+        of_cell = [
+            t
+            for t in measured
+            if (t.settings.generator_complexity, t.settings.discriminator_complexity) == cell
+        ]
+        assert 5 <= len(of_cell) <= 6
+
+
+def test_the_gap_stands_in_the_last_row_and_changes_nothing_else(recorder):
+    settings = replace(SETTINGS, pretrain_epochs=0)
+    rows = {}
+    for duality in (False, True):
+        pieces = pieces_of("x", 0, settings, 2, duality, snapshots=(), first_epochs=1)
+        rows[duality] = [row for piece in pieces for row in recorder.record(piece)]
+    plain, measured = rows[False], rows[True]
+    assert "duality" not in measured[0]
+    duality = measured[1].pop("duality")
+    assert _timeless(measured) == _timeless(plain)
+    assert set(duality) == {"before", "discriminator_trained", "generator_trained", "gap"}
+    assert all(len(values) == 4 and np.isfinite(values).all() for values in duality.values())
+
+
 def test_the_table_has_enough_branches_and_two_seeds_for_a_quarter():
     trainings = list(plans.table())
     seeds = [training.settings.seed for training in trainings]

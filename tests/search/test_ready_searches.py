@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.recordings import plans
 from data_pipeline.errors import InputError
-from models.networks.complexity import network_sizes
+from models.networks.complexity import nearest_discriminator_width, network_sizes
 from search.config import SearchConfig, load_yaml
 from search.ready_searches import find_config
 from search.study.creation import distributions
@@ -21,7 +24,7 @@ from search.tune.worker_imports import PACKAGES
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "search" / "configs"
 #: not the report's
-OURS = ("quality",)
+OURS = ("quality", "balance-study")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,25 @@ def test_the_one_of_good_colours_trains_a_single_pair_with_a_late_discriminator(
     assert objective.feasible(fine)
     for bad in ({"grey_skill": 0.04}, {"ab_hf_ratio": 0.6}, {"ab_hf_ratio": 1.5}):
         assert not objective.feasible({**fine, **bad})
+
+
+def test_the_balance_study_crosses_widths_with_the_ratios_of_the_recorded_one() -> None:
+    config = SearchConfig.from_dict({"name": "a", **load_yaml(CONFIGS / "balance-study.yaml")})
+    wanted = [
+        (width, nearest_discriminator_width(ratio, generator_complexity=width, image_size=64))
+        for width, ratio in itertools.product(plans.BALANCE_WIDTHS, plans.BALANCE_RATIOS)
+    ]
+    space = config.space
+    settings = [space.settings(point, seed=0) for point in config.points]
+    assert [(s.generator_complexity, s.discriminator_complexity) for s in settings] == wanted
+    recorded = next(plans.balance()).settings
+    assert settings[0] == replace(recorded, seed=0)
+    # Each configuration once in the search and again as a finalist, none stopped early.
+    assert config.trials == config.finalists == len(wanted)
+    assert config.trials * (1 + config.repeats) == len(wanted) * plans.BALANCE_SEEDS == 240
+    assert config.max_epochs == plans.BALANCE_EPOCHS
+    assert not config.early_stopping.enabled
+    assert set(distributions(space)) == {"generator_complexity", "discriminator_complexity"}
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from analysis.leaderboard.ranking import REPORT_TARGET_RATIO
 from analysis.report.figures.style import (
     BLUE,
+    GREEN,
     GREY,
     ORANGE,
     TREND_COLOURS,
@@ -21,6 +22,8 @@ from analysis.report.figures.style import (
     styled,
 )
 from analysis.statistics.balance import Balance, ratio_words
+from analysis.statistics.nested.drift_model import Equivalence
+from analysis.statistics.nested.measured import Measured
 from analysis.statistics.stagnation import TOLERANCE_PERCENT
 from analysis.statistics.zero_crossing import Crossing
 from analysis.stored_run.columns import TRENDS, UNJUDGED_TRENDS
@@ -39,9 +42,13 @@ class RatioDriftInfo(NamedTuple):
     high: list[float]
     trend: list[str]
     crossing: Crossing
+    #: the drift at the target ratio
+    at_target: Equivalence | None = None
 
 
-def ratio_drift_info(run: Run, balance: Balance) -> RatioDriftInfo:
+def ratio_drift_info(
+    run: Run, balance: Balance, at_target: Equivalence | None = None
+) -> RatioDriftInfo:
     """Collect the complete trials of the balance's image size, also those without a judge."""
     trials = run.trials
     for name in ("parameter_ratio", "adversarial_drift"):
@@ -60,6 +67,7 @@ def ratio_drift_info(run: Run, balance: Balance) -> RatioDriftInfo:
         high=used.get("adversarial_drift_high", drift).fillna(drift).tolist(),
         trend=used["adversarial_trend"].tolist(),
         crossing=balance.crossing,
+        at_target=at_target,
     )
 
 
@@ -90,6 +98,8 @@ def ratio_drift_figure(info: RatioDriftInfo, labels: Mapping[str, str]) -> go.Fi
             name="fitted drift",
             hoverinfo="skip",
         )
+    if info.at_target is not None and info.at_target.drift is not None:
+        _add_target(figure, info.at_target.target_ratio, info.at_target.drift)
     for trend in TRENDS:
         rows = [i for i, name in enumerate(info.trend) if name == trend]
         if rows:
@@ -110,6 +120,20 @@ def ratio_drift_figure(info: RatioDriftInfo, labels: Mapping[str, str]) -> go.Fi
     add_winners(figure, labels, dict(zip(info.trial_id, places, strict=True)))
     _add_verticals(figure, info.crossing)
     return styled(figure, height=460)
+
+
+def _add_target(figure: go.Figure, ratio: float, drift: Measured) -> None:
+    reach = drift.reach()
+    figure.add_scatter(
+        x=[ratio],
+        y=[drift.value],
+        error_y={"type": "data", "array": [reach], "thickness": 2.5, "width": 7, "color": GREEN},
+        mode="markers",
+        marker={"color": GREEN, "symbol": "diamond", "size": 11},
+        name=f"mean drift at {ratio_words(ratio)}",
+        hovertemplate=f"at a ratio of {ratio_words(ratio)}: {drift.value:+.1f} ± {reach:.1f} %"
+        "<extra></extra>",
+    )
 
 
 def _add_trials(figure: go.Figure, info: RatioDriftInfo, rows: list[int], trend: str) -> None:

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.browser
 
 FIGURES = {
     "ratio-drift",
+    "predictors",
     "trial-losses",
     "overlay",
     "validation",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -61,8 +62,8 @@ def test_the_page_is_whole_and_self_contained(run: Run, tmp_path: Path) -> None:
     elements = parsed(page)
     assert all(ref.startswith(("data:", "#")) for ref in elements.references)
     assert "default-src 'none'" in page.read_text(encoding="utf-8")
-    figures = {"ratio-drift", "overlay", "validation", "timeline", "history", "importance"}
-    figures |= {"parallel", "slice", "pareto"}
+    figures = {"ratio-drift", "predictors", "overlay", "validation", "timeline", "history"}
+    figures |= {"importance", "parallel", "slice", "pareto"}
     assert {f"figure-{name}" for name in (*figures, "contour")} | {"loss-curves"} == set(
         elements.json
     )
@@ -135,6 +136,34 @@ def test_a_run_with_little_in_it_still_gets_a_report(
         assert "No trial of this run has ended well" in text
 
 
+@pytest.mark.parametrize("n", [0, 1, 3, 5])
+def test_few_trials_get_an_honest_sentence_for_every_question(tmp_path: Path, n: int) -> None:
+    plan = Plan(n_trials=n, running=0, failed=0, pruned=0, pictures=False)
+    page = write_report(open_run(fabricate_run(tmp_path / "run", plan)), tmp_path / "report.html")
+    answers = statement_rows(page)
+    assert len(answers) == 7
+    assert {verdict for _, verdict, _ in answers} == {"not determined"}
+    assert all(sentence.startswith("This run cannot tell: ") for *_, sentence in answers)
+    # How many trainings it takes, though none was seen.
+    assert "about 280 trainings with ratios from 0.2 to 3.2" in answers[0][2]
+
+
+def test_the_page_answers_for_the_target_ratio_that_is_asked(run: Run, tmp_path: Path) -> None:
+    """At 0.8 the shared run is balanced as it was planted; a doubling further it is not."""
+    for ratio, wanted in ((0.8, "yes"), (1.6, "no")):
+        page = write_report(run, tmp_path / "report.html", target_ratio=ratio)
+        (answer,) = [row for row in statement_rows(page) if "balanced" in row[0]]
+        assert f"ratio of {ratio:.2f} balanced" in answer[0]
+        assert answer[1] == wanted
+        assert f"target ratio of {ratio}" in page.read_text(encoding="utf-8")
+
+
+def statement_rows(page: Path) -> list[tuple[str, str, str]]:
+    """Question, verdict and sentence of each answer on the page."""
+    row = r'<dt>(.*?)</dt><dd><span class="verdict[^"]*">(.*?)</span> (.*?)</dd>'
+    return re.findall(row, page.read_text(encoding="utf-8"))
+
+
 def test_damaged_pictures_and_curves_are_left_out(tmp_path: Path) -> None:
     plan = Plan(n_trials=3, n_windows=20, failed=0, pruned=0, running=0)
     folder = fabricate_run(tmp_path / "run", plan)
@@ -202,7 +231,13 @@ def test_whether_the_discriminator_still_tells_is_said_in_words(run: Run, tmp_pa
             in json.loads(parsed(tmp_path / "report.html").json["loss-curves"])[trial_id]["words"]
         )
     # A run from before it was measured says nothing of it.
-    run.trials.pop("discriminator_auc")
-    page = write_report(run, tmp_path / "old.html").read_text(encoding="utf-8")
+    folder = tmp_path / "old"
+    shutil.copytree(run.folder.location, folder)
+    for rows in (folder / "trials.jsonl", *folder.glob("trials/*/validation.jsonl")):
+        lines = [json.loads(line) for line in rows.read_text().splitlines()]
+        for line in lines:
+            line.pop("discriminator_auc", None)
+        rows.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = write_report(open_run(folder), tmp_path / "old.html").read_text(encoding="utf-8")
     assert "AUC" not in page.split("<script")[0]
     assert "n unseen photos" not in page.split("<script>")[0]
