@@ -186,14 +186,12 @@ class Tpe:
                     known = purse.knows
                     if not any(map(known, pool.left)):
                         known = None
-                if self.branches and len(done) >= 3:
-                    if len({t.beginning for _, t in done}) * self.branches > len(done):
-                        good = sorted(done, key=lambda pair: pair[0])
-                        good = good[: max(1, len(good) // 4)]
-                        like = good[random.integers(len(good))][1]
-                        known = partial(_same_beginning, like)
-                        if not any(map(known, pool.left)):
-                            known = None
+                begun = len({t.beginning for _, t in done})
+                if self.branches and len(done) >= 3 and begun * self.branches > len(done):
+                    good = sorted(done, key=lambda pair: pair[0])[: max(1, len(done) // 4)]
+                    known = partial(_same_beginning, good[random.integers(len(good))][1])
+                    if not any(map(known, pool.left)):
+                        known = None
                 index = pool.nearest(place, among=known)
                 study.tell(drawn, state=TrialState.FAIL)
             training = pool.take(index)

@@ -214,15 +214,15 @@ def test_early_stopping_compares_what_trials_did_against_their_discriminators(
     tmp_path: Path,
 ) -> None:
     stopping = EarlyStopping(grace_epochs=1, reduction_factor=2)
-    ledger = open_ledger(tmp_path, config(TWO, early_stopping=stopping))
+    ledger = open_ledger(tmp_path, config({**TWO, "pretrain_epochs": 1}, early_stopping=stopping))
     values = (5.0, 7.0, 3.0, 6.0)
-    stops = []
+    stops: list[bool] = []
     for value in values:
         trial = asked(ledger)
         # Nobody is stopped for a beginning, however poor or good it is ...
-        if trial.reported_epoch < 2:
-            assert not train(ledger, trial, to=2, value=90.0 / value)
+        if trial.reported_epoch < 1:
+            assert not train(ledger, trial, to=1, value=90.0 / value)
         # ... and at their first epoch after it the better half goes on.
-        stops.append(train(ledger, trial, to=EPOCHS, value=value))
+        stops.append(train(ledger, trial, to=2, value=value))
         ledger.finish(trial.trial_id)
     assert stops == [False, True, False, True]

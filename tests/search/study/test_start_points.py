@@ -56,6 +56,6 @@ def test_pre_training_scales_with_the_epochs() -> None:
 
 
 def test_points_of_ones_own_come_instead() -> None:
-    mine = ({"generator_complexity": 16}, {"generator_complexity": 16}, {"generator_lr": 1e-3})
+    mine = ({"generator_complexity": 24}, {"generator_complexity": 24}, {"generator_lr": 1e-3})
     assert start_points(_config(points=mine)) == [mine[0], mine[2]]
     assert start_points(_config(known_points=False)) == []
