@@ -32,8 +32,9 @@ class EarlyStopping:
     """Asynchronous successive halving (ASHA) on the objective."""
 
     enabled: bool = True
-    #: epochs that every trial may train
-    grace_epochs: int = 2
+    #: epochs that every trial may train against its discriminator: which trial is ahead after
+    #: fewer says little about the end (docs/search.md)
+    grace_epochs: int = 4
     #: of so many trials that reach a rung, one goes on
     reduction_factor: int = 3
 
@@ -79,7 +80,7 @@ class SearchConfig:
     max_validation_photos: int = 128
     #: how often a trial whose process died is started again from its checkpoint
     max_retries: int = 3
-    #: ask the report's own configurations first
+    #: ask configurations first that are known to be good on landscapes
     known_points: bool = True
     #: points to ask first instead, each naming values of some sampled settings
     points: tuple[Point, ...] = ()
@@ -141,8 +142,7 @@ class SearchConfig:
         _check_whole("early_stopping.grace_epochs", self.early_stopping.grace_epochs, 1)
         _check_whole("early_stopping.reduction_factor", self.early_stopping.reduction_factor, 2)
         self.make_objective()
-        sizes = {"image_size": self.image_size, "batch_size": self.batch_size}
-        object.__setattr__(self, "space", self.space.completed(**sizes))
+        object.__setattr__(self, "space", self._whole_space())
         self._check_second_objectives()
         if self.storage is not None:
             database_url(self.storage)
@@ -154,6 +154,10 @@ class SearchConfig:
         for tracker in self.log:
             _check_choice("log", tracker, TRACKERS)
         self._check_points()
+
+    def _whole_space(self) -> SearchSpace:
+        space = self.space.with_pretraining(self.max_epochs)
+        return space.completed(image_size=self.image_size, batch_size=self.batch_size)
 
     def _check_second_objectives(self) -> None:
         valid = [metric for metric in DIRECTIONS if metric != self.objective]

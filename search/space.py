@@ -31,13 +31,17 @@ Scalar = bool | int | float | str
 #: values of some sampled settings, by their names
 Point = Mapping[str, Scalar]
 
-DEFAULT_SPACE: Mapping[str, Mapping[str, float | bool]] = {
-    "generator_complexity": {"low": 8, "high": 48, "log": True},
-    "discriminator_complexity": {"low": 2, "high": 16, "log": True},
-    "generator_lr": {"low": 5e-5, "high": 3e-3, "log": True},
-    "discriminator_lr": {"low": 1e-6, "high": 1e-3, "log": True},
-    "adversarial_factor": {"low": 0.003, "high": 0.3, "log": True},
+#: few generators, so that trainings share their beginnings, at widths that vector registers like;
+#: `SearchConfig` adds epochs of pre-training. How it was chosen: docs/search.md
+DEFAULT_SPACE: Mapping[str, Mapping[str, float | bool] | list[float]] = {
+    "generator_complexity": [24, 32, 48],
+    "discriminator_complexity": {"low": 4, "high": 32, "log": True},
+    "generator_lr": [3e-4, 1e-3],
+    "discriminator_lr": {"low": 3e-5, "high": 1e-3, "log": True},
+    "adversarial_factor": {"low": 0.006, "high": 0.12, "log": True},
 }
+#: of a trial's epochs, the share that the generator may train on reconstruction alone by default
+PRETRAIN_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,17 @@ class SearchSpace:
         space = cls({name: _parse_parameter(name, value) for name, value in named.items()})
         space._check_corners()
         return space
+
+    def with_pretraining(self, max_epochs: int) -> SearchSpace:
+        """Also searched without pre-training and with a part of a trial's epochs.
+
+        Only where trials can share it, and only if `pretrain_epochs` is not named.
+        """
+        epochs = int(max_epochs * PRETRAIN_SHARE)
+        if "pretrain_epochs" in self.parameters or epochs == 0:
+            return self
+        searched = SearchSpace({**self.parameters, "pretrain_epochs": Choice((0, epochs))})
+        return searched if searched.shares_beginnings else self
 
     def completed(self, **values: Any) -> SearchSpace:
         """All settings: those that are not named are fixed to `values` or to their defaults."""

@@ -299,9 +299,9 @@ class Ledger:
             and value is not None
             and halving.should_stop(
                 trial.trial,
-                epoch=report.epoch,
+                # How good a beginning is says little about what branches from it (docs/search.md).
+                epoch=report.epoch - trial.settings.pretrain_epochs,
                 value=value,
-                beginning=trial.stage if report.epoch <= trial.settings.pretrain_epochs else None,
             )
         ):
             reason = "behind the best at the same epoch"

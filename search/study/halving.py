@@ -40,39 +40,33 @@ class SuccessiveHalving:
         #: how many rungs a trial has reached, by its number
         self._reached: dict[int, int] = {}
         for trial in trials:
-            for rung, (value, beginning) in enumerate(_stored(trial)):
-                self._enter(trial.number, rung, value, beginning)
+            for rung, value in enumerate(_stored(trial)):
+                self._enter(trial.number, rung, value)
 
-    def should_stop(
-        self, trial: Trial, *, epoch: int, value: float, beginning: str | None = None
-    ) -> bool:
-        """Whether a trial stops after an epoch.
+    def should_stop(self, trial: Trial, *, epoch: int, value: float) -> bool:
+        """Whether a trial stops.
 
         Args:
             trial: that is asked about.
-            epoch: its last epoch.
+            epoch: how many it has trained, not counting those on reconstruction alone.
             value: of the penalized objective after it.
-            beginning: what tells shared beginnings apart, if the epoch belongs to one: at a rung
-                each of them counts once, or the first good one would stop all others by its
-                number.
         """
         while epoch >= self._grace_epochs * self._reduction_factor ** (
             rung := self._reached.get(trial.number, 0)
         ):
             if math.isnan(value):
                 return True
-            entry = {"value": value, "beginning": beginning}
-            trial.set_user_attr(_key(rung), {k: v for k, v in entry.items() if v is not None})
-            if not self._enter(trial.number, rung, value, beginning):
+            trial.set_user_attr(_key(rung), {"value": value})
+            if not self._enter(trial.number, rung, value):
                 return True
         return False
 
-    def _enter(self, number: int, rung: int, value: float, beginning: str | None) -> bool:
+    def _enter(self, number: int, rung: int, value: float) -> bool:
         """Add a value to a rung; return whether its trial goes on."""
         if len(self._rungs) == rung:
             self._rungs.append(_Rung())
         self._reached[number] = rung + 1
-        return self._rungs[rung].add(self._sign * value, beginning, self._reduction_factor)
+        return self._rungs[rung].add(self._sign * value, self._reduction_factor)
 
 
 class _Rung:
@@ -80,14 +74,10 @@ class _Rung:
 
     def __init__(self) -> None:
         self._values: list[float] = []
-        self._beginnings: set[str] = set()
 
-    def add(self, value: float, beginning: str | None, reduction_factor: int) -> bool:
-        """Add a value, unless its beginning is there; return whether its trial goes on."""
-        if beginning not in self._beginnings:
-            insort(self._values, value)
-        if beginning is not None:
-            self._beginnings.add(beginning)
+    def add(self, value: float, reduction_factor: int) -> bool:
+        """Add a value; return whether its trial goes on."""
+        insort(self._values, value)
         # The first trials at a rung go on if they are the best there so far.
         kept = max(len(self._values) // reduction_factor, 1)
         return bisect_left(self._values, value) < kept
@@ -98,15 +88,15 @@ def _key(rung: int) -> str:
     return f"rung_{rung}"
 
 
-def _stored(trial: FrozenTrial) -> Iterator[tuple[float, str | None]]:
+def _stored(trial: FrozenTrial) -> Iterator[float]:
     rung = 0
     while True:
         # Earlier versions also kept here whether the guards were satisfied.
         if (stored := trial.user_attrs.get(_key(rung))) is not None:
-            yield stored["value"], stored.get("beginning")
+            yield stored["value"]
         # As still earlier ones kept it, under the name of Optuna's own pruner.
         elif (value := trial.system_attrs.get(f"completed_rung_{rung}")) is not None:
-            yield value, None
+            yield value
         else:
             return
         rung += 1

@@ -78,9 +78,10 @@ def test_the_space_reads_ranges_choices_and_fixed_values() -> None:
     assert space.parameters["discriminator_every"] == Fixed(1)
     # What a person does not name is searched as by default, or fixed: as the configuration says, or
     # at the training's default.
-    assert isinstance(space.parameters["generator_lr"], Range)
+    assert isinstance(space.parameters["generator_lr"], Choice)
     config = SearchConfig(name="a", image_size=64, batch_size=8, space=space)
-    assert config.space.parameters["pretrain_epochs"] == Fixed(0)
+    assert config.space.parameters["pretrain_epochs"] == Choice((0, 4))
+    assert config.space.parameters["lr_decay"] == Fixed(1.0)
     assert config.space.parameters["image_size"] == Fixed(64)
     assert config.space.parameters["batch_size"] == Choice((8, 16))
 

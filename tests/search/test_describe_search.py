@@ -33,7 +33,7 @@ def test_it_says_what_would_happen_and_leaves_no_run(
     assert facts["trials"] == "6, then 2 x 3 repeats; 2 at the same time"
     assert facts["epochs"] == "up to 2 a trial, 6 steps each"
     assert facts["objective"] == "set_swd, where grey_skill > 0 and ab_hf_ratio < 2"
-    assert facts["generator_complexity"] == "8 to 48, logarithmic"
+    assert facts["generator_complexity"] == "one of 24, 32, 48"
     assert facts["batch_size"] == "4"
     said = re.fullmatch(
         r"at most about .*: (\S+) s a step, (\S+) s a validation; .*", facts["time"]

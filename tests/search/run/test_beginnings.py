@@ -145,7 +145,7 @@ def test_trials_share_the_seed_of_their_beginning_and_nothing_else(tmp_path: Pat
 @pytest.mark.parametrize(
     "space",
     [
-        {},
+        {"generator_lr": {"low": 1e-4, "high": 1e-3}},
         {"pretrain_epochs": 0, "generator_lr": 1e-3, "generator_complexity": 8},
         {"pretrain_epochs": 2, "generator_lr": {"low": 1e-4, "high": 1e-3}},
         {
@@ -155,13 +155,25 @@ def test_trials_share_the_seed_of_their_beginning_and_nothing_else(tmp_path: Pat
             "adversarial_factor": 0.1,
         },
     ],
-    ids=["default", "no pre-training", "a rate from a continuum", "nothing sampled"],
+    ids=[
+        "a rate from a continuum",
+        "no pre-training",
+        "both, and it is named",
+        "nothing sampled",
+    ],
 )
 def test_where_nothing_can_be_shared_all_is_as_it_was(tmp_path: Path, space: Any) -> None:
     ledger = open_ledger(tmp_path, config(space))
     trials = [asked(ledger) for _ in range(3)]
     assert [trial.settings.pretrain_seed for trial in trials] == [None] * 3
     assert [trial.stage for trial in trials] == [None] * 3
+
+
+def test_by_default_trials_with_and_without_a_shared_beginning_are_searched(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path, make_config(trials=24, max_epochs=5))
+    trials = [asked(ledger) for _ in range(12)]
+    assert {trial.settings.pretrain_epochs for trial in trials} == {0, 2}
+    assert all((trial.stage is None) == (not trial.settings.pretrain_epochs) for trial in trials)
 
 
 def test_a_trial_of_an_earlier_version_goes_on_as_it_began(tmp_path: Path) -> None:
@@ -198,22 +210,19 @@ def test_what_was_shared_is_in_the_rows_also_after_a_kill(tmp_path: Path) -> Non
     assert [row["shared_epochs"] for row in validations] == [1, 2, 2]
 
 
-def test_a_beginning_counts_once_among_those_that_early_stopping_compares(tmp_path: Path) -> None:
+def test_early_stopping_compares_what_trials_did_against_their_discriminators(
+    tmp_path: Path,
+) -> None:
     stopping = EarlyStopping(grace_epochs=1, reduction_factor=2)
-    ledger = open_ledger(tmp_path, config(TWO, early_stopping=stopping))
-    stops: list[tuple[int, bool]] = []
-    while trial := ledger.ask():
-        width = trial.settings.generator_complexity
-        stop = train(ledger, trial, to=1, value=width)
-        if not stop:
-            train(ledger, trial, to=EPOCHS, value=width)
-        stops.append((width, stop))
+    ledger = open_ledger(tmp_path, config({**TWO, "pretrain_epochs": 1}, early_stopping=stopping))
+    values = (5.0, 7.0, 3.0, 6.0)
+    stops: list[bool] = []
+    for value in values:
+        trial = asked(ledger)
+        # Nobody is stopped for a beginning, however poor or good it is ...
+        if trial.reported_epoch < 1:
+            assert not train(ledger, trial, to=1, value=90.0 / value)
+        # ... and at their first epoch after it the better half goes on.
+        stops.append(train(ledger, trial, to=2, value=value))
         ledger.finish(trial.trial_id)
-    good = [stop for width, stop in stops if width == 8]
-    behind = [stop for width, stop in stops[stops.index((8, False)) :] if width == 9]
-    # No branch of the good beginning is stopped for another, however many there are, and once it
-    # is there, none of the one behind it goes on.
-    assert len(good) > 2
-    assert not any(good)
-    assert len(behind) > 2
-    assert all(behind)
+    assert stops == [False, True, False, True]

@@ -1,4 +1,4 @@
-"""Start points and sampling."""
+"""Sampling."""
 
 from __future__ import annotations
 
@@ -10,65 +10,8 @@ import pytest
 
 from search.config import EarlyStopping, SearchConfig
 from search.run.directory import RunFolder
-from search.space import SearchSpace
-from search.study.creation import known_points, open_study
+from search.study.creation import open_study
 from tests.search.ledgers import EPOCHS, make_report, open_ledger
-
-
-def test_known_points_fit_the_space_and_leave_room_to_explore() -> None:
-    config = SearchConfig(name="a", trials=40)
-    points = known_points(config)
-    assert {
-        "generator_complexity": 30,
-        "discriminator_complexity": 4,
-        "adversarial_factor": 0.1,
-        "generator_lr": 7e-5,
-        "discriminator_lr": 7e-5,
-    } in points
-    # 72 is wider than the default space.
-    assert all(point["generator_complexity"] <= 48 for point in points)
-    assert len(known_points(SearchConfig(name="a", trials=8))) == 2
-    wide = SearchConfig(
-        name="a",
-        trials=40,
-        space=SearchSpace.parse({"generator_complexity": {"low": 8, "high": 80}}),
-    )
-    final = known_points(wide)[0]
-    assert final["generator_complexity"] == 72
-    # The final model's own rate lies below the default space, that of the studies within.
-    assert final["generator_lr"] == final["discriminator_lr"] == 7e-5
-
-
-@pytest.mark.parametrize(
-    ("low", "expected"), [(1e-6, 7e-6), (7e-6, 7e-6), (1e-5, 7e-5), (1e-4, None)]
-)
-def test_the_final_model_keeps_its_rate_where_the_space_does(
-    low: float, expected: float | None
-) -> None:
-    rate = {"low": low, "high": 1e-3, "log": True}
-    space = {"generator_complexity": [46, 72], "generator_lr": rate, "discriminator_lr": 1e-3}
-    final, study, _ = known_points(
-        SearchConfig(name="a", trials=40, space=SearchSpace.parse(space))
-    )
-    assert final.get("generator_lr") == expected
-    assert study.get("generator_lr") == (None if expected is None else 7e-5)
-    assert "discriminator_lr" not in final
-
-
-def test_known_points_name_only_what_is_sampled() -> None:
-    config = SearchConfig(name="a", trials=40, space=SearchSpace.parse({"adversarial_factor": 0.2}))
-    assert all(
-        set(point).isdisjoint({"adversarial_factor"}) and "discriminator_complexity" in point
-        for point in known_points(config)
-    )
-    fixed = SearchConfig(
-        name="a",
-        trials=40,
-        space=SearchSpace.parse(
-            {"adversarial_factor": 0.2, "generator_complexity": 8, "discriminator_complexity": 2}
-        ),
-    )
-    assert known_points(fixed) == []
 
 
 def _history(

@@ -6,7 +6,6 @@ import math
 import random
 
 import optuna
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.pruners import SuccessiveHalvingPruner
@@ -89,22 +88,3 @@ def test_what_the_last_version_kept_in_the_study_counts() -> None:
     halving = _halving(study)
     assert halving.should_stop(study.ask(), epoch=2, value=1.5)
     assert not halving.should_stop(study.ask(), epoch=2, value=0.5)
-
-
-@pytest.mark.parametrize("resumed", [False, True])
-def test_a_beginning_counts_once_at_a_rung(resumed: bool) -> None:
-    study = optuna.create_study()
-    halving = _halving(study)
-
-    def stops(value: float, beginning: str | None) -> bool:
-        trial = study.ask()
-        return halving.should_stop(trial, epoch=2, value=value, beginning=beginning)
-
-    assert [stops(1.0, "good") for _ in range(9)] == [False] * 9
-    if resumed:
-        halving = _halving(study)
-    # One beginning and two plain trials: a third of these is the good beginning alone.
-    assert stops(2.0, None)
-    assert stops(3.0, None)
-    assert not stops(1.0, "good")
-    assert stops(2.5, "other")
