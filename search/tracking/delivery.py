@@ -91,8 +91,8 @@ class BundleOnce:
         from analysis.stored_run.run import open_run
         from search.finetune.trial_choice import chosen_trial
 
-        row = chosen_trial(open_run(self._run), None, by="colour", command="export")
-        return f"{row['trial_id']} {row['epochs']}"
+        chosen = chosen_trial(open_run(self._run), None, by="colour", command="export")
+        return f"{chosen.trial_id} {chosen.epochs}"
 
     def folder(self) -> Path:
         """The bundle's folder."""
