@@ -10,6 +10,7 @@ lowest ab_swd of all epochs that satisfy the guards.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -63,9 +64,10 @@ class PhotoTask:
     def config(self, seed: int) -> SearchConfig:
         """Our search; it may ask for as many trials as the budget could at most pay for."""
         grace = SearchConfig(name="x").early_stopping.grace_epochs
+        shortest = self.photos * min(grace, self.max_epochs)
         return SearchConfig(
             name="search",
-            trials=max(1, self.image_budget // (self.photos * min(grace, self.max_epochs))),
+            trials=math.ceil(self.image_budget / shortest),
             max_epochs=self.max_epochs,
             image_size=self.image_size,
             batch_size=self.batch_size,

@@ -19,6 +19,7 @@ from search.config import SearchConfig
 from search.run.directory import RunFolder
 from search.study.creation import open_study
 from search.study.sampler import sampler_for
+from search.study.start_points import START_POINTS
 
 SMALL_TABLE = "nasbench201/cifar10"
 
@@ -139,9 +140,11 @@ def test_photos_tiny_and_again_without_training(
     ours, random, grid = result["rows"]
     assert [len(training["epochs"]) for training in random["trainings"]] == [3, 3, 2]
     assert [t["settings"]["generator_complexity"] for t in grid["trainings"]] == [16, 24, 30]
-    # A known point comes first, as in a search of a person: the report's final model.
+    # A known point comes first, as in a search of a person.
     first = ours["trainings"][0]["settings"]
-    assert (first["generator_complexity"], first["adversarial_factor"]) == (72, 0.1)
+    known = START_POINTS[0]
+    for name in ("generator_complexity", "discriminator_complexity", "adversarial_factor"):
+        assert first[name] == known[name]
     assert "cost ratio" in capsys.readouterr().out
 
     monkeypatch.setattr(photos, "METHODS", dict.fromkeys(photos.METHODS))

@@ -20,10 +20,20 @@ EPOCHS = 3
 WINDOWS = 2
 
 
+#: ranges in which no two trials share anything
+SPACE: dict[str, Any] = {
+    "generator_complexity": {"low": 8, "high": 48, "log": True},
+    "discriminator_complexity": {"low": 2, "high": 16, "log": True},
+    "generator_lr": {"low": 5e-5, "high": 3e-3, "log": True},
+    "discriminator_lr": {"low": 1e-6, "high": 1e-3, "log": True},
+    "adversarial_factor": {"low": 0.003, "high": 0.3, "log": True},
+}
+
+
 def make_config(**changes: Any) -> SearchConfig:
     values = {"name": "run", "trials": 4, "max_epochs": EPOCHS, "known_points": False}
     stopping = EarlyStopping(enabled=False)
-    changes["space"] = SearchSpace.parse(changes.get("space", {}))
+    changes["space"] = SearchSpace.parse(changes.get("space", SPACE))
     return SearchConfig(**{"early_stopping": stopping, **values, **changes})  # type: ignore[arg-type]
 
 

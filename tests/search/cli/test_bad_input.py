@@ -63,7 +63,7 @@ CASES = {
     "configuration of no value": ("enqueue runs/taken generator_complexity", ["NAME=VALUE"]),
     "configuration outside the space": (
         "enqueue runs/taken generator_complexity=4000",
-        ["8 to 48", "4000"],
+        ["24, 32, 48", "4000"],
     ),
     "existing name": ("search --images few --name taken", ["taken", "--resume"]),
     "resume without a name": ("search --resume", ["--name"]),

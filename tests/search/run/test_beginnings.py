@@ -170,7 +170,7 @@ def test_where_nothing_can_be_shared_all_is_as_it_was(tmp_path: Path, space: Any
 
 
 def test_by_default_trials_with_and_without_a_shared_beginning_are_searched(tmp_path: Path) -> None:
-    ledger = open_ledger(tmp_path, make_config(trials=24, max_epochs=5))
+    ledger = open_ledger(tmp_path, make_config(trials=24, max_epochs=5, space={}))
     trials = [asked(ledger) for _ in range(12)]
     assert {trial.settings.pretrain_epochs for trial in trials} == {0, 2}
     assert all((trial.stage is None) == (not trial.settings.pretrain_epochs) for trial in trials)

@@ -209,7 +209,7 @@ def test_points_are_asked_first_and_one_at_a_time(tmp_path: Path) -> None:
 def test_points_that_an_earlier_version_enqueued_are_asked_once(tmp_path: Path) -> None:
     config = make_config(points=({"generator_complexity": 16}, {"generator_complexity": 24}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("search.study.creation._points", lambda _: [])
+        patch.setattr("search.study.creation.start_points", lambda _: [])
         study = open_ledger(tmp_path, config).study
     for point in config.points:
         study.enqueue_trial(point)

@@ -33,7 +33,7 @@ def test_configurations_that_differ_in_the_seed_only_share_their_id(tmp_path: Pa
                 for name in ("generator_complexity", "discriminator_complexity")
             }
             | {"generator_lr": 1e-3, "discriminator_lr": 1e-4}
-            | {"adversarial_factor": [0.1, 0.2]},
+            | {"adversarial_factor": [0.1, 0.2], "pretrain_epochs": 0},
         ),
     )
     run_to_end(ledger)
