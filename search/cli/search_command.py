@@ -125,7 +125,7 @@ def add_parser(commands: Any) -> None:
         dest="known_points",
         action="store_false",
         default=None,
-        help="do not ask the report's configurations first",
+        help="do not ask configurations first that were good on landscapes",
     )
 
 
