@@ -14,7 +14,9 @@ import os
 import statistics
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import optuna
@@ -23,6 +25,7 @@ from data_pipeline.durable import replace_file, replace_files
 from models.file_names import BEST, CHECKPOINT, SAMPLES
 from models.metrics.objective import METRICS
 from models.networks.complexity import network_sizes
+from models.training.report import EpochReport
 from search.run.trial_files import append_report
 from search.study.journal import RunJournal
 
@@ -84,10 +87,24 @@ def epochs(folder: Path, case: tuple[int, int, int], n_epochs: int) -> list[tupl
     return found[1:]  # files that are new have names to sync, too
 
 
-def _report(epoch: int) -> dict[str, object]:
-    windows = [{"step": epoch, "epoch": epoch, **WINDOW} for _ in range(10)]
-    counters = {"step": epoch, "epoch": epoch, "images": 16, "seconds": 5.0, "feasible": True}
-    return {**counters, "windows": windows, "metrics": dict.fromkeys(METRICS, 1.23456789)}
+def _report(epoch: int) -> dict[str, Any]:
+    windows: list[dict[str, float | None]] = [
+        {"step": epoch, "epoch": epoch, **WINDOW} for _ in range(10)
+    ]
+    metrics = dict.fromkeys(METRICS, 1.23456789)
+    report = EpochReport(
+        epoch=epoch,
+        step=epoch,
+        images=16,
+        seconds=5.0,
+        windows=windows,
+        metrics=metrics,
+        feasible=True,
+        best_epoch=1,
+        best_metrics=metrics,
+        done=False,
+    )
+    return asdict(report)
 
 
 if __name__ == "__main__":
