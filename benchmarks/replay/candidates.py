@@ -40,13 +40,11 @@ class Candidate:
         make: the searcher, from what may teach it.
         shares: whether equal beginnings are paid once.
         space: which trainings of a table its space holds, from what may teach it.
-        n_parts: how much there is to it; of candidates as good, the least is taken.
     """
 
     make: Callable[[Sequence[Recorded]], Run]
     shares: bool = False
     space: Callable[[Sequence[Recorded]], Callable[[Recorded], bool]] | None = None
-    n_parts: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,63 +97,52 @@ def candidates() -> Mapping[str, Candidate]:
     return {
         "random": Candidate(make=lambda _: random_search),
         "report's grid": Candidate(make=lambda _: grid_search(REPORT_GRID)),
-        "random, shared": Candidate(make=lambda _: random_search, shares=True, n_parts=1),
+        "random, shared": Candidate(make=lambda _: random_search, shares=True),
         "plain TPE": Candidate(make=lambda _: Tpe(multivariate=False)),
         "today's": Candidate(make=lambda _: Tpe(grace_epochs=2)),
-        "shared": Candidate(make=lambda _: Tpe(grace_epochs=2), shares=True, n_parts=1),
-        "shared, grace 1": Candidate(make=lambda _: Tpe(grace_epochs=1), shares=True, n_parts=1),
-        "shared, thrift 1": Candidate(
-            make=lambda _: Tpe(grace_epochs=2, thrift=1.0), shares=True, n_parts=2
-        ),
+        "shared": Candidate(make=lambda _: Tpe(grace_epochs=2), shares=True),
+        "shared, grace 1": Candidate(make=lambda _: Tpe(grace_epochs=1), shares=True),
+        "shared, thrift 1": Candidate(make=lambda _: Tpe(grace_epochs=2, thrift=1.0), shares=True),
         "shared, thrift 1/3": Candidate(
-            make=lambda _: Tpe(grace_epochs=2, thrift=1 / 3), shares=True, n_parts=2
+            make=lambda _: Tpe(grace_epochs=2, thrift=1 / 3), shares=True
         ),
         "shared, branches 2": Candidate(
-            make=lambda _: Tpe(grace_epochs=2, branches=2), shares=True, n_parts=2
+            make=lambda _: Tpe(grace_epochs=2, branches=2), shares=True
         ),
         "shared, branches 3": Candidate(
-            make=lambda _: Tpe(grace_epochs=2, branches=3), shares=True, n_parts=2
+            make=lambda _: Tpe(grace_epochs=2, branches=3), shares=True
         ),
-        "start 5, branches 3": Candidate(
-            make=started(5, grace_epochs=2, branches=3), shares=True, n_parts=2
-        ),
-        "box": Candidate(make=lambda _: Tpe(grace_epochs=2), shares=True, space=box, n_parts=2),
-        "start 5": Candidate(make=started(5, grace_epochs=2), shares=True, n_parts=2),
-        "start 5, box": Candidate(
-            make=started(5, grace_epochs=2), shares=True, space=box, n_parts=3
-        ),
-        "start 5, box, grace 1": Candidate(
-            make=started(5, grace_epochs=1), shares=True, space=box, n_parts=3
-        ),
+        "start 5, branches 3": Candidate(make=started(5, grace_epochs=2, branches=3), shares=True),
+        "box": Candidate(make=lambda _: Tpe(grace_epochs=2), shares=True, space=box),
+        "start 5": Candidate(make=started(5, grace_epochs=2), shares=True),
+        "start 5, box": Candidate(make=started(5, grace_epochs=2), shares=True, space=box),
+        "start 5, box, grace 1": Candidate(make=started(5, grace_epochs=1), shares=True, space=box),
         "start 5, box, thrift 1": Candidate(
-            make=started(5, grace_epochs=2, thrift=1.0), shares=True, space=box, n_parts=4
+            make=started(5, grace_epochs=2, thrift=1.0), shares=True, space=box
         ),
-        "start 5, box, no stopping": Candidate(make=started(5), shares=True, space=box, n_parts=3),
+        "start 5, box, no stopping": Candidate(make=started(5), shares=True, space=box),
         **{
             f"default space, grace {grace}": Candidate(
                 make=lambda _, grace=grace: Tpe(grace_epochs=grace),  # type: ignore[misc]
                 shares=True,
                 space=default_space,
-                n_parts=2,
             )
             for grace in (1, 2, 3, 4)
         },
         "default space, no stopping": Candidate(
-            make=lambda _: Tpe(), shares=True, space=default_space, n_parts=1
+            make=lambda _: Tpe(), shares=True, space=default_space
         ),
         "default space, random": Candidate(
-            make=lambda _: random_search, shares=True, space=default_space, n_parts=1
+            make=lambda _: random_search, shares=True, space=default_space
         ),
         "default space, thrift 1": Candidate(
             make=lambda _: Tpe(grace_epochs=2, thrift=1.0),
             shares=True,
             space=default_space,
-            n_parts=3,
         ),
         "start 5, box, GP": Candidate(
             make=started(5, sampler=lambda seed: GPSampler(seed=seed)),
             shares=True,
             space=box,
-            n_parts=3,
         ),
     }

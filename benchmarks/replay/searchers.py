@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import Trial, TrialState
 
-from benchmarks.replay.table import LOG_RANGES, SEEN, UNSEEN, Recorded
+from benchmarks.replay.table import LOG_RANGES, SEEN, UNSEEN, Recorded, place_of
 from search.study.halving import SuccessiveHalving
 
 
@@ -110,7 +110,6 @@ def random_search(trainings: Sequence[Recorded], seed: int, purse: Purse) -> Non
 
 def grid_search(grid: Sequence[dict[str, Any]]) -> Run:
     """The trainings nearest to a grid's points, in a random order of the points, to their ends."""
-    from benchmarks.replay.table import place_of
 
     def run(trainings: Sequence[Recorded], seed: int, purse: Purse) -> None:
         pool = Pool(trainings)
@@ -138,7 +137,6 @@ class Tpe:
         branches: ask a new beginning only after so many trials for each that is there; until then
             branch from the beginning of one of the best quarter of the trials so far.
         sampler: made from a seed, instead of TPE.
-        n_startup: trials drawn at random before TPE learns.
     """
 
     multivariate: bool = True
@@ -148,7 +146,6 @@ class Tpe:
     thrift: float | None = None
     branches: int | None = None
     sampler: Callable[[int], BaseSampler] | None = None
-    n_startup: int = 10
 
     def __call__(self, trainings: Sequence[Recorded], seed: int, purse: Purse) -> None:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -161,7 +158,6 @@ class Tpe:
                 multivariate=self.multivariate,
                 constant_liar=True,
                 seed=seed + 10_000,
-                n_startup_trials=self.n_startup,
             )
         )
         pool = Pool(trainings)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from search.config import SearchConfig
 from search.space import Choice, Point, Range, Scalar
 
-#: a greedy portfolio of recorded trainings, each promising on photos and seeds that did not suggest
-#: it (`python -m benchmarks.replay`, docs/search.md); `pretrain_share` is of a trial's epochs
+#: from a greedy portfolio of recorded trainings (`benchmarks.replay.portfolio`, docs/search.md),
+#: near copies left out and rates moved to the default space's; not tried on other photos yet.
+#: `pretrain_share` is of a trial's epochs.
 START_POINTS: tuple[Mapping[str, float], ...] = (
     {
         "generator_complexity": 32,
