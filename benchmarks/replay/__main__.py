@@ -11,10 +11,11 @@ trainings, each with its own beginning.
 What decides, said before the first replay: the cost after which the median over the seeds of the
 winner's value is as good as random search's median at the end of its budget, as a share of that
 budget, the mean over the budgets (`cost`; smaller is better). Of searchers whose 90 % bootstrap
-intervals over seeds overlap that of the best, the simplest is taken. Shown beside
-it: the same against the report's grid; how often the winner at the end is better than random
-search's at the end; the kernel distance of ImageNet features at the end of the winner's training,
-photos at 128 pixels; what part of all multiply-adds shared beginnings saved; how many complete trials' discriminators gave up.
+intervals over seeds overlap that of the best, the simplest is taken. Shown beside it: the same
+against the report's grid; how often the winner at the end is better than random search's at the
+end; the kernel distance of ImageNet features at the end of the winner's training, photos at 128
+pixels; what part of all multiply-adds shared beginnings saved; how many complete trials'
+discriminators gave up.
 
 A setting that the table itself suggested (start points, a narrower space) is replayed on trainings
 that did not suggest it: the table is dealt into halves, and what one half teaches is used on the
