@@ -5,6 +5,10 @@ epochs, and from there 480 branches (Sobol points over generator, beginning, dis
 and rate, adversarial factor) of 6 epochs against a discriminator, at 32 px; every fourth a second
 time with another seed. The first 64 branches share 8 generators, the others 16.
 
+`near`: branches of the default space of `search.space` (Sobol points over its generators and
+rates, beginnings of 0, 4, 8 or 12 epochs), of which `table` holds too few to search among them; like
+it otherwise.
+
 `table-64`: the first 40 branches of `table` at 64 px, narrow generators first, to see whether 32 px
 ranks settings alike.
 
@@ -27,6 +31,7 @@ from scipy.stats import qmc
 from benchmarks.recordings.recorder import Piece, pieces_of
 from models.networks.complexity import nearest_discriminator_width
 from models.training.settings import TrainingSettings
+from search.space import SearchSpace
 
 #: generator widths; vector registers like multiples of eight
 WIDTHS = (8, 12, 16, 24, 32, 48, 64)
@@ -43,6 +48,7 @@ BLOCK = 64
 FIRST_EPOCHS = {"table": 2, "table-64": 2}
 #: of so many branches one is recorded with a second seed
 REPEAT_EVERY = 4
+N_NEAR = 192
 DISCRIMINATOR_WIDTHS = (2, 32)
 DISCRIMINATOR_RATES = (1e-6, 2e-3)
 FACTORS = (0.003, 0.3)
@@ -94,15 +100,45 @@ def branches(*, image_size: int) -> list[Training]:
 
 def table() -> Iterator[Training]:
     """The table at 32 px: the first branches, then further ones beside second seeds."""
-    all_branches = branches(image_size=32)
-    repeats = iter(all_branches[::REPEAT_EVERY])
-    yield from all_branches[:N_EARLY]
-    for i, branch in enumerate(all_branches[N_EARLY:]):
+    yield from _beside_repeats(branches(image_size=32))
+
+
+def _beside_repeats(trainings: list[Training]) -> Iterator[Training]:
+    """All with their seed, and after the first of them some again with seed 1."""
+    repeats = iter(trainings[::REPEAT_EVERY])
+    yield from trainings[:N_EARLY]
+    for i, branch in enumerate(trainings[N_EARLY:]):
         yield branch
         if i % 3 == 2 and (again := next(repeats, None)):
             yield again._replace(settings=replace(again.settings, seed=1))
     for again in repeats:
         yield again._replace(settings=replace(again.settings, seed=1))
+
+
+def near() -> Iterator[Training]:
+    """Branches within the default space, further ones beside second seeds."""
+    space = SearchSpace.parse({})
+    generators = list(
+        itertools.product(space.values_of("generator_complexity"), space.values_of("generator_lr"))
+    )
+    discriminator, rate, factor = (
+        space.values_of(name)
+        for name in ("discriminator_complexity", "discriminator_lr", "adversarial_factor")
+    )
+    found = []
+    for i, point in enumerate(qmc.Sobol(5, seed=2).random(256)[:N_NEAR]):
+        width, generator_rate = generators[int(point[0] * len(generators))]
+        settings = TrainingSettings(
+            generator_complexity=width,
+            generator_lr=generator_rate,
+            image_size=32,
+            pretrain_epochs=SNAPSHOTS[int(point[1] * len(SNAPSHOTS))],
+            discriminator_complexity=round(_log_uniform(point[2], *discriminator)),
+            discriminator_lr=_digits(_log_uniform(point[3], *rate)),
+            adversarial_factor=_digits(_log_uniform(point[4], *factor)),
+        )
+        found.append(Training(i, settings, BRANCH_EPOCHS))
+    yield from _beside_repeats(found)
 
 
 def table_64() -> Iterator[Training]:
@@ -170,6 +206,7 @@ def _balanced(width: int, ratio: float, seed: int, rates: tuple[float, float]) -
 
 PLANS: dict[str, Callable[[], Iterator[Training]]] = {
     "table": table,
+    "near": near,
     "table-64": table_64,
     "balance": balance,
     "balance-pilot": balance_pilot,
