@@ -15,6 +15,7 @@ from contextlib import contextmanager, redirect_stdout
 
 from data_pipeline.parallel import THREAD_ENVIRONMENT
 from search.tune.cluster.joining import join
+from search.tune.cluster.ray_internals import no_cluster_services
 
 OBJECT_STORE_BYTES = 256 * 1024**2
 
@@ -74,14 +75,15 @@ def _start(address: str | None, device: str) -> None:
         import ray
 
         # Workers of a local cluster inherit the environment; a `runtime_env` costs them seconds.
-        ray.init(
-            # A stray cluster address in the environment must not take a local search elsewhere.
-            "local",
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
+        with no_cluster_services():
+            ray.init(
+                # A stray cluster address in the environment must not take a local search elsewhere.
+                "local",
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
 
 
 @contextmanager
