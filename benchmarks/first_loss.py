@@ -64,7 +64,7 @@ class Spent:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--pairs", type=int, default=5, help="searches, each after a bare start")
-    parser.add_argument("--checkout", type=Path, action="append", help="whose code; may be repeated")
+    parser.add_argument("--checkout", type=Path, action="append", help="code to run, repeatable")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     checkouts: list[Path] = options.checkout or [ROOT]
@@ -94,10 +94,12 @@ def main() -> None:
 def _search(checkout: Path, folder: Path, name: str) -> Spent:
     folder.mkdir(exist_ok=True)
     run = folder / "runs" / name
-    words = "--image-size 32 --batch-size 8 --trials 2 --max-epochs 1 --concurrency 2".split()
     process = subprocess.Popen(
-        [sys.executable, "-m", "chromatune", "search", "--images", "synthetic:40", *words]
-        + ["--runs-dir", str(folder / "runs"), "--name", name],
+        [
+            *(sys.executable, "-m", "chromatune", "search", "--images", "synthetic:40"),
+            *("--image-size", "32", "--batch-size", "8", "--trials", "2", "--max-epochs", "1"),
+            *("--concurrency", "2", "--runs-dir", str(folder / "runs"), "--name", name),
+        ],
         cwd=folder,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.PIPE,
@@ -186,8 +188,15 @@ def _kind(pid: int, before: str) -> str:
 
 def _summary(starts: list[Spent]) -> dict[str, float]:
     kinds = sorted({kind for spent in starts for kind in spent.by_kind})
-    rows = [{"all": s.total, **{f"until {k}": v for k, v in s.at.items()}, "clock": s.wall} for s in starts]
-    rows = [{**row, **{k: s.by_kind[k] for k in kinds}} for row, s in zip(rows, starts, strict=True)]
+    rows = [
+        {
+            "all": spent.total,
+            **{f"until {phase}": seconds for phase, seconds in spent.at.items()},
+            **{kind: spent.by_kind[kind] for kind in kinds},
+            "clock": spent.wall,
+        }
+        for spent in starts
+    ]
     return {key: round(statistics.median(row[key] for row in rows), 2) for key in rows[0]}
 
 

@@ -5,7 +5,7 @@ its C++ code. Nothing public asks once, so this does. tests/search/tune/test_ray
 when an upgrade of Ray breaks it.
 
 `ray.init("local")` starts a whole head of a cluster: four of its six helper processes watch a
-cluster or feed a dashboard, and took more of the processor than the servers themselves (2.6 s of 5).
+cluster or feed a dashboard, and took 2.6 of 5 s of the processor.
 """
 
 from __future__ import annotations
