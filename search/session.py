@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -170,6 +170,13 @@ class SearchSession:
             finally:
                 self.folder.close()
 
+    def _trackers(self, progress: Progress) -> AbstractContextManager[object]:
+        if not self.config.log:
+            return nullcontext()
+        from search.tracking.delivery import Tracking
+
+        return Tracking(self.config.log, self.folder.path, progress.say)
+
     def _cluster(self) -> AbstractContextManager[None]:
         if self.address is None:
             return nullcontext()
@@ -190,32 +197,14 @@ class SearchSession:
         return photos
 
     def _run_trials(self, photos: SearchPhotos, progress: Progress, graceful: bool) -> Ledger:
-        from search.finetune.unseen_winners import measure_winners
-        from search.run.ledger import Ledger
         from search.run.storage_errors import SearchHaltedError, describe, halts
-        from search.study.creation import open_study
-        from search.tracking.delivery import Tracking
-        from search.tune.driver import run_search
 
-        run, config = self.folder, self.config
+        run = self.folder
         try:
-            run.configure(config.to_dict(), photos.summary)
+            run.configure(self.config.to_dict(), photos.summary)
             run.set_status("running")
-            ledger = Ledger(run, open_study(run.study_path, config), config)
-            with Tracking(config.log, run.path, progress.say) if config.log else nullcontext():
-                run_search(
-                    run,
-                    config,
-                    ledger,
-                    photos,
-                    address=self.address,
-                    progress=progress,
-                    graceful=graceful,
-                )
-                progress.wait_for("measuring the winners on the test photos")
-                measure_winners(run)
-                progress.stop_waiting()
-                run.set_status("finished")
+            with self._ray() as ray:  # also when the study cannot be opened
+                return self._train(ray, photos, progress, graceful)
         except (KeyboardInterrupt, SearchHaltedError):
             run.note_status("interrupted")
             raise
@@ -227,4 +216,45 @@ class SearchSession:
         except BaseException:
             run.note_status("failed")
             raise
+
+    def _ray(self) -> ExitStack:
+        """Ray for a new run on this machine, which starts while Torch is imported; ends by `close`.
+
+        A run that goes on may have nothing left to train: the driver starts Ray when it has.
+        """
+        stack = ExitStack()
+        if self.command is not None and self.address is None:
+            from search.tune.ray_session import ray_session
+
+            stack.enter_context(ray_session(None, self.config.device))
+        return stack
+
+    def _train(
+        self, ray: ExitStack, photos: SearchPhotos, progress: Progress, graceful: bool
+    ) -> Ledger:
+        from search.run.ledger import Ledger
+        from search.study.creation import open_study
+        from search.tune.driver import run_search
+
+        run, config = self.folder, self.config
+        ledger = Ledger(run, open_study(run.study_path, config), config)
+        with self._trackers(progress):
+            # Nothing may write to the trials' folders when trackers look for the last time.
+            with ray:
+                run_search(
+                    run,
+                    config,
+                    ledger,
+                    photos,
+                    address=self.address,
+                    progress=progress,
+                    graceful=graceful,
+                )
+            progress.wait_for("measuring the winners on the test photos")
+            # Imported now: until here trials wait for what is imported first.
+            from search.finetune.unseen_winners import measure_winners
+
+            measure_winners(run)
+            progress.stop_waiting()
+            run.set_status("finished")
         return ledger

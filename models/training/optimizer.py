@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from models.training.device import Compute
 
-
 _step = unwrap(torch.optim.Adam.step)
 
 

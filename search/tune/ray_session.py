@@ -10,8 +10,10 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
+from importlib import import_module
 
 from data_pipeline.parallel import THREAD_ENVIRONMENT
 from search.tune.cluster.joining import join
@@ -31,6 +33,9 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Paths of a search stay relative to where it was started.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Workers start with Ray, one for each core, and after a second (the default) would have ended
+    # before the first trials get their processes, which then would have to start anew.
+    "RAY_idle_worker_killing_time_threshold_ms": "20000",
     # Operators that an Apple GPU lacks run on the CPU.
     "PYTORCH_ENABLE_MPS_FALLBACK": "1",
     **THREAD_ENVIRONMENT,
@@ -75,7 +80,7 @@ def _start(address: str | None, device: str) -> None:
         import ray
 
         # Workers of a local cluster inherit the environment; a `runtime_env` costs them seconds.
-        with no_cluster_services():
+        with no_cluster_services(), _importing("search.run.ledger"):
             ray.init(
                 # A stray cluster address in the environment must not take a local search elsewhere.
                 "local",
@@ -84,6 +89,25 @@ def _start(address: str | None, device: str) -> None:
                 logging_level=logging.ERROR,
                 log_to_driver=False,
             )
+
+
+@contextmanager
+def _importing(module: str) -> Iterator[None]:
+    """Import a module of ours, and with it Torch, while Ray's servers start.
+
+    Nothing of Ray's may be among what it imports: two threads would meet in Ray's packages.
+    """
+
+    def import_it() -> None:
+        with suppress(Exception):  # whoever needs it gets the error
+            import_module(module)
+
+    thread = threading.Thread(target=import_it, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 @contextmanager

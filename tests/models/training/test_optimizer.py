@@ -64,3 +64,27 @@ def test_a_state_of_other_networks_is_refused() -> None:
     other = make_adam(torch.nn.Linear(3, 2, bias=False), 0.1, cpu())
     with pytest.raises(ValueError, match="same layers"):
         load_optimizer_state(other, optimizer_state(one))
+
+
+def test_steps_are_those_of_pytorchs_adam() -> None:
+    layers = [torch.nn.Linear(3, 2)]
+    layers.append(copy.deepcopy(layers[0]))
+    optimizers = [
+        make_adam(layers[0], 0.1, cpu()),
+        torch.optim.Adam(layers[1].parameters(), lr=0.1, fused=True),
+    ]
+    for step in range(3):
+        for layer, optimizer in zip(layers, optimizers, strict=True):
+            layer(torch.linspace(-1, 1, 12).view(4, 3) + step).square().sum().backward()
+            optimizer.step()
+            assert not any(
+                weights.requires_grad for weights in optimizer.state[layer.weight].values()
+            )
+            optimizer.zero_grad(set_to_none=True)
+            assert layer.weight.grad is None
+    assert torch.equal(layers[0].weight, layers[1].weight)
+    assert torch.equal(layers[0].bias, layers[1].bias)
+    assert layers[0].weight.requires_grad
+    ours, theirs = (optimizer.state_dict() for optimizer in optimizers)
+    assert ours["param_groups"] == theirs["param_groups"]
+    assert torch.equal(ours["state"][0]["exp_avg_sq"], theirs["state"][0]["exp_avg_sq"])

@@ -97,7 +97,7 @@ class Cluster:
     def kill(self, name: str) -> None:
         """End all processes of a node at once, as a power cut does."""
         process = self.nodes[name]
-        for pid in [*_descendants(process.pid), process.pid]:
+        for pid in [*descendants(process.pid), process.pid]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -108,7 +108,7 @@ class Cluster:
         """End a node's raylet, which holds its object store; its trials' processes find out."""
         raylets = [
             pid
-            for pid in _descendants(self.nodes[name].pid)
+            for pid in descendants(self.nodes[name].pid)
             if Path(f"/proc/{pid}/comm").read_text().strip() == "raylet"
         ]
         assert len(raylets) == 1
@@ -139,7 +139,7 @@ class Cluster:
         )
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():

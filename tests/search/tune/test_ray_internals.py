@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from ray._private import services
 from ray._private.authentication import authentication_token_setup as tokens
 
 from search.tune.cluster import address, ray_internals
+from search.tune.ray_session import ray_session
+from tests.search.tune.nodes import descendants
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,3 +55,27 @@ def test_they_find_and_reach_a_ray_that_runs(monkeypatch: pytest.MonkeyPatch) ->
         assert ray_internals.address_of_this_machine() == where
     finally:
         ray.shutdown()
+
+
+def test_a_local_session_starts_servers_and_workers_alone() -> None:
+    with ray_session(None, "cpu"):
+        assert ray.get(ray.remote(lambda: 7).remote()) == 7
+        started = _commands()
+    assert any("gcs_server" in words[0] for words in started)
+    # The raylet's command line names all the others.
+    others = [" ".join(words) for words in started if not words[0].endswith("raylet")]
+    assert len(others) == len(started) - 1
+    for service in ("monitor.py", "dashboard.py", "DashboardAgent", "agent.py"):
+        assert not any(service in words for words in others), service
+    # With Ray ends what stands in for the dashboard's agent.
+    assert sum("getppid" in words for words in others) == 1
+    assert not any("getppid" in word for words in _commands() for word in words)
+
+
+def _commands() -> list[list[str]]:
+    """The command lines of all that this process has started."""
+    found = []
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(OSError):
+            found.append(Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0"))
+    return found

@@ -13,7 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from models.training.settings import TrainingSettings
+from search.config import SearchConfig
+from search.run.photos import prepare_photos
+from search.tune.messages import TrialStart
+from search.tune.trial_directory import RunFiles
 from search.tune.worker_imports import PACKAGES
+from tests.search.ledgers import make_job
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_SEC = 240
@@ -34,6 +40,22 @@ print(ray.get(theirs.remote()))
 from chromatune.__main__ import main
 sys.exit(main())
 """
+
+
+#: what a trial's process does, apart from Ray's own part in it
+TRIAL = """
+import sys
+from search.tune import trainable
+trainable._gpu_share = lambda: 1.0  # it would start Ray to ask
+actor = trainable.ColorizerTrainable.__new__(trainable.ColorizerTrainable)
+actor.setup(CONFIG)
+assert "report" in actor.step()
+print(*sorted({name.split(".")[0] for name in sys.modules} | {"torch._dynamo"} & set(sys.modules)))
+"""
+#: what only the driver, the report or a benchmark needs, and PyTorch's compiler. (Pandas comes with
+#: Ray Tune, which refuses to be imported without it.)
+NOT_FOR_TRIALS = """cv2 jinja2 matplotlib mlflow onnx onnxscript optuna plotly scipy skimage sympy
+tensorboardX torch._dynamo torchvision wandb""".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +97,30 @@ def project(tmp_path: Path) -> Path:
             (tmp_path / name).mkdir()
             (tmp_path / name / "__init__.py").write_text("MINE = True\n", encoding="utf-8")
     return tmp_path
+
+
+def test_a_trial_imports_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMATUNE_CACHE", str(tmp_path / "cache"))
+    photos = prepare_photos(SearchConfig(name="x", images="synthetic:40", image_size=32))
+    files = RunFiles(trials=str(tmp_path), caches={32: str(photos.caches[32])})
+    start = TrialStart(
+        job=make_job(tmp_path, files=files, max_epochs=1),
+        trial_id="0000",
+        settings=TrainingSettings(
+            image_size=32, batch_size=8, generator_complexity=4, discriminator_complexity=4
+        ),
+        reported_epoch=0,
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"CONFIG = {start.to_config()!r}\n{TRIAL}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not set(NOT_FOR_TRIALS) & set(done.stdout.split())
+    assert {"ray", "torch"} <= set(done.stdout.split())
 
 
 def _run(command: list[str], folder: Path, *, path: str = "") -> None:
