@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from search.tune.ray_session import ray_session
 from tests.search.trained import (
     EPOCHS,
     make_trial,
@@ -54,3 +55,13 @@ def run(searched: Path, workplace: Path) -> Iterator[Path]:
     """The folder of the run, while its photos are at hand and bundles are quick to write."""
     with workshop(workplace):
         yield searched
+
+
+@pytest.fixture(scope="module")
+def open_ray() -> Iterator[None]:
+    """Ray on this machine for all searches that a module's tests run in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Ray is nice to other programs: on a busy machine its trials would hardly move.
+        patch.setenv("RAY_worker_niceness", "0")
+        with ray_session(None, "cpu"):
+            yield

@@ -1,16 +1,20 @@
-"""Starts, stops and checks whole searches in processes of their own."""
+"""Starts and stops whole searches in processes of their own, goes on with them, checks them."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import optuna
+import pytest
 
+from search.cli.main import main
 from search.run.directory import read_json, read_rows
 
 ROOT = Path(__file__).parents[2]
@@ -60,9 +64,17 @@ def stop_in_the_middle(run: Path, process: subprocess.Popen[str]) -> None:
 
 
 def finish(cwd: Path, cache: Path) -> None:
-    process = start(RESUME, cwd, cache)
-    _, error = process.communicate(timeout=PATIENCE_SEC)
-    assert process.returncode == 0, error
+    """Go on with the search to its end: in this process, and in its session of Ray if it has one.
+
+    Processes of their own are for what is killed or interrupted; a search that resumes in one is in
+    tests/search/tune/test_search_run.py.
+    """
+    error = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(error):
+        patch.chdir(cwd)
+        patch.setenv("CHROMATUNE_CACHE", str(cache))
+        patch.setenv("RAY_worker_niceness", "0")
+        assert main(RESUME) == 0, error.getvalue()
 
 
 def check(

@@ -22,6 +22,7 @@ from search.api import SearchSettings
 from search.config import SearchConfig
 from search.run.directory import read_json, read_rows
 from search.run.ended_trials import EndedTrial
+from search.tune.cluster.ray_internals import no_cluster_services
 
 SMALL: dict[str, Any] = {
     "images": "synthetic:40",
@@ -42,8 +43,9 @@ def session() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         # Ray is nice to other programs: on a busy machine its trials would hardly move.
         patch.setenv("RAY_worker_niceness", "0")
-        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False,
-                 object_store_memory=100_000_000, logging_level=logging.ERROR)  # fmt: skip
+        with no_cluster_services():
+            ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False,
+                     object_store_memory=100_000_000, logging_level=logging.ERROR)  # fmt: skip
         yield
         ray.shutdown()
 

@@ -25,6 +25,8 @@ from tests.search.driving import (
     wait_for_rows,
 )
 
+pytestmark = pytest.mark.usefixtures("open_ray")
+
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -18,6 +18,7 @@ from search.study.asking import trial_id_of
 from search.tune import driver
 from tests.search.ledgers import open_ledger, rows_of
 
+pytestmark = pytest.mark.usefixtures("open_ray")
 REASON = "the time budget of 5 s is spent"
 
 
