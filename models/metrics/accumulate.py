@@ -156,7 +156,7 @@ def _metrics_of(mean: Mapping[str, float], distance: float) -> dict[str, float]:
 
 
 def resampled_means(columns_NS: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Means over 1,000 sets drawn from N photos with replacement, (1000, S), the same for each N."""
+    """Means over 1,000 sets drawn from N photos with replacement, (1000, S); fixed for each N."""
     n = len(columns_NS)
     draws_BN = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
     means_BS: npt.NDArray[np.float64] = draws_BN / n @ columns_NS

@@ -1,0 +1,1 @@
+from tests.models.conftest import photo_cache  # noqa: F401
