@@ -49,7 +49,7 @@ PLAN, ROW, CPU = "plan.json", "row.json", "cpu.jsonl"
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--images", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--side", type=int, default=128)
@@ -122,6 +122,7 @@ class Hour:
             "settings": self._settings(epochs).to_dict(),
             "times": times and times._asdict(),
         }
+        print(f"{self.folder.name}: {epochs} epochs, {times or 'not timed'}", flush=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         mine = path.with_suffix(f".{os.getpid()}")
         write_json(mine, plan)

@@ -42,6 +42,7 @@ from benchmarks.recordings.partition import assign
 from data_pipeline.batches import load_batch
 from data_pipeline.cache.build import PhotoCache, build_cache
 from data_pipeline.errors import InputError
+from data_pipeline.sources.by_name import open_source
 from data_pipeline.split import split_by_content
 from models.bundle.store import load_bundle
 from models.metrics.gamut import displayed_colors
@@ -97,7 +98,7 @@ class Colorizer(NamedTuple):
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("bundles", nargs="+", metavar="[NAME=]BUNDLE")
-    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--images", required=True)
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--photos", choices=("test", "unchosen", "all"), default="test")
     parser.add_argument("--l1", metavar="NAME", default=L1)
@@ -108,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     try:
         colorizers = dict(map(open_generator, options.bundles))
-        cache = build_cache(options.images, image_size=options.side)
+        cache = build_cache(open_source(options.images), image_size=options.side)
         features = FeatureNetwork(side=FULL_SIDE)
     except InputError as error:
         parser.error(str(error))

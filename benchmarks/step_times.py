@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from benchmarks.recordings.partition import assign
 from data_pipeline.batches import TrainingBatches, load_batch
 from data_pipeline.cache.build import PhotoCache, build_cache
+from data_pipeline.sources.by_name import open_source
 from data_pipeline.split import Split
 from models.metrics.validation import validate
 from models.training.device import resolve_compute
@@ -32,9 +32,9 @@ class Photos(NamedTuple):
     split: Split
 
     @classmethod
-    def open(cls, images: Path, side: int) -> Photos:
+    def open(cls, images: str, side: int) -> Photos:
         """Build or find the cache of a folder and divide its photos."""
-        cache = build_cache(images, image_size=side, crops=True)
+        cache = build_cache(open_source(images), image_size=side, crops=True)
         rows = assign(cache.hashes)
         choose = np.concatenate([rows["choose_a"], rows["choose_b"]])
         return cls(cache, Split(train=rows["train"], validation=choose, test=rows["test"][:0]))

@@ -12,7 +12,8 @@ from torch import Tensor
 from benchmarks.photo_measures import KID, KID_SHARE, PhotoMeasures
 from benchmarks.quality import Colorizer, main, picture, summed_up, table, with_shares
 from benchmarks.recordings.judge import kernel_distance
-from data_pipeline.cache.build import PhotoCache
+from data_pipeline.cache.build import build_cache
+from data_pipeline.sources.by_name import open_source
 from models.metrics.accumulate import ValidationMetrics
 from models.metrics.gamut import displayed_colors
 from models.metrics.unseen import MetricInterval
@@ -111,7 +112,9 @@ def test_a_generator_of_another_side_colours_all_photos() -> None:
     assert (large.mean(dim=(2, 3)) - generator(L).mean(dim=(2, 3))).abs().max() < 0.05
 
 
-def test_the_picture_shows_photos_by_file_name(photo_cache: PhotoCache) -> None:
+def test_the_picture_shows_photos_by_file_name(tmp_path: Path) -> None:
+    source = open_source("synthetic:12")
+    photo_cache = build_cache(source, image_size=32, cache_dir=tmp_path, workers=1)
     rows = np.array([5, 2, 9, 11, 3])
     image = picture(photo_cache, rows, {"a": Colorizer(Generator(2).eval(), 32)}, 2)
     assert image.size == (3 * 132 - 4, 14 + 2 * 132 - 4)

@@ -1,1 +1,0 @@
-from tests.models.conftest import photo_cache  # noqa: F401
