@@ -49,7 +49,7 @@ search: $(INSTALLED) ## a small, whole search: leaderboard, report, bundle, one 
 	@echo "look at $(RUN)/report.html and $(RUN)/colour/sample.png"
 
 test: $(DEVELOPED) browser ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(DEVELOPED) browser machines ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

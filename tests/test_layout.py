@@ -18,6 +18,8 @@ import pytest
 import torch
 import torchvision
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).parents[1]
 #: package -> those of ours that it may import
 MAY_IMPORT = {
@@ -247,3 +249,7 @@ def test_torch_and_torchvision_fit_together() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
     kept = torchvision.ops.nms(boxes, torch.tensor([0.5, 0.9, 0.1]), iou_threshold=0.5)
     assert kept.tolist() == [1, 2]
+
+
+def test_the_tests_that_begin_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []
