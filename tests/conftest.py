@@ -9,7 +9,7 @@ import pytest
 # thread was 80 times as fast as two. Read by torch and NumPy when they are first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-#: files of tests that take longest, most of them as they start Ray: they begin first, so that at the
+#: the tests that take longest, most of them as they start Ray: they begin first, so that at the
 #: end no process of pytest-xdist works at one of them while the others wait
 LONGEST = [
     "search/tune/test_cluster.py",

@@ -35,7 +35,7 @@ _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     # Workers start with Ray, one for each core, and after a second (the default) would have ended
     # before the first trials get their processes, which then would have to start anew.
-    "RAY_idle_worker_killing_time_threshold_ms": "20000",
+    "RAY_idle_worker_killing_time_threshold_ms": "60000",
     # Operators that an Apple GPU lacks run on the CPU.
     "PYTORCH_ENABLE_MPS_FALLBACK": "1",
     **THREAD_ENVIRONMENT,
