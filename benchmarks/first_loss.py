@@ -93,45 +93,46 @@ def main() -> None:
 
 def _search(checkout: Path, folder: Path, name: str) -> Spent:
     folder.mkdir(exist_ok=True)
-    run = folder / "runs" / name
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "chromatune", "search", "--images", "synthetic:40"),
-            *("--image-size", "32", "--batch-size", "8", "--trials", "2", "--max-epochs", "1"),
-            *("--concurrency", "2", "--runs-dir", str(folder / "runs"), "--name", name),
-        ],
-        cwd=folder,
-        stderr=subprocess.DEVNULL,
-        stdin=subprocess.PIPE,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(checkout),
-            "CHROMATUNE_CACHE": str(folder / "cache"),
-        },
-    )
-    return _watch(
-        process,
-        {
-            "photos": lambda: (run / "run.json").exists(),
-            "trial asked": lambda: any(run.glob("trials/*/parameters.json")),
-            "first loss": lambda: any(run.glob("trials/*/curves.jsonl")),
-        },
-    )
+    run, errors = folder / "runs" / name, folder / "errors.txt"
+    with errors.open("w") as file:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "chromatune", "search", "--images", "synthetic:40"),
+                *("--image-size", "32", "--batch-size", "8", "--trials", "2", "--max-epochs", "1"),
+                *("--concurrency", "2", "--runs-dir", str(folder / "runs"), "--name", name),
+            ],
+            cwd=folder,
+            stderr=file,
+            stdin=subprocess.PIPE,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(checkout),
+                "CHROMATUNE_CACHE": str(folder / "cache"),
+            },
+        )
+    phases: dict[str, Callable[[], bool]] = {
+        "photos": lambda: (run / "run.json").exists(),
+        "trial asked": lambda: any(run.glob("trials/*/parameters.json")),
+        "first loss": lambda: any(run.glob("trials/*/curves.jsonl")),
+    }
+    return _watch(process, phases, errors)
 
 
 def _bare(folder: Path) -> Spent:
-    out = folder / "bare.txt"
-    with out.open("w") as file:
+    out, errors = folder / "bare.txt", folder / "errors.txt"
+    with out.open("w") as file, errors.open("w") as error_file:
         process = subprocess.Popen(
             [sys.executable, "-c", BARE],
             stdin=subprocess.PIPE,
             stdout=file,
-            stderr=subprocess.DEVNULL,
+            stderr=error_file,
         )
-    return _watch(process, {"started": lambda: "started" in out.read_text()})
+    return _watch(process, {"started": lambda: "started" in out.read_text()}, errors)
 
 
-def _watch(process: subprocess.Popen[bytes], phases: dict[str, Callable[[], bool]]) -> Spent:
+def _watch(
+    process: subprocess.Popen[bytes], phases: dict[str, Callable[[], bool]], errors: Path
+) -> Spent:
     """Follow a process and all that it starts to the end of the last phase; then let it end."""
     started, spent = time.monotonic(), Spent()
     seconds: dict[int, float] = {}
@@ -145,7 +146,10 @@ def _watch(process: subprocess.Popen[bytes], phases: dict[str, Callable[[], bool
         _look(process.pid, seconds, kinds)
         time.sleep(0.03)
     if waiting:
-        raise RuntimeError(f"the process ended (code {process.returncode}) before: {list(waiting)}")
+        raise RuntimeError(
+            f"the process ended (code {process.returncode}) before: {', '.join(waiting)}\n"
+            + errors.read_text()
+        )
     spent.wall = time.monotonic() - started
     for pid, used in seconds.items():
         spent.by_kind[kinds[pid]] += used
