@@ -33,9 +33,9 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Paths of a search stay relative to where it was started.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # Workers start with Ray, one for each core, and after a second (the default) would have ended
-    # before the first trials get their processes, which then would have to start anew.
-    "RAY_idle_worker_killing_time_threshold_ms": "60000",
+    # One for each core would start with Ray and none be used: Tune gives trials an environment of
+    # their own, and with it processes of their own.
+    "RAY_prestart_worker_first_driver": "0",
     # Operators that an Apple GPU lacks run on the CPU.
     "PYTORCH_ENABLE_MPS_FALLBACK": "1",
     **THREAD_ENVIRONMENT,
