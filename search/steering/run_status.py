@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.winners import winners
+from analysis.report.live_state import LiveState, Slot
 from analysis.stored_run.run import Run, open_run
 from models.training.epoch_progress import read_progress
 from search.progress.time_left import rough
@@ -21,8 +22,15 @@ class TrialStatus:
     trial_id: str
     #: epoch, step and losses in a few words
     stage: str
+    #: share of its epochs that are trained, 0 to 1
+    done: float
     #: until all its epochs are trained, if it is not stopped before; None: nobody can tell yet
     seconds_left: float | None
+
+    @property
+    def left(self) -> str:
+        """The same for people; empty when nobody can tell."""
+        return "" if self.seconds_left is None else f"about {rough(self.seconds_left)} to its end"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +51,43 @@ class RunStatus:
     #: goes on with the search
     resume: str
 
+    @property
+    def summary(self) -> str:
+        """Its state, and how many trials have ended."""
+        state = "interrupted without a word" if self.status == "gone" else self.status
+        return f"{state}, {self.n_ended}/{self.n_trials} trials have ended"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The time that is left of the budget, and how to go on."""
+        notes = []
+        if self.budget_left_sec is not None:
+            notes.append(f"time budget: about {rough(self.budget_left_sec)} left")
+        if self.status in ("gone", "interrupted"):
+            notes.append(f"go on with: {self.resume}")
+        return tuple(notes)
+
     def to_text(self) -> str:
         """For people, one line for each fact."""
-        words = {"gone": "interrupted without a word"}
-        done = f"{self.n_ended}/{self.n_trials} trials have ended"
-        lines = [f"{self.name}: {words.get(self.status, self.status)}, {done}"]
-        if self.status == "running":
-            lines += [f"  {trial.trial_id}  {trial.stage}{_left(trial)}" for trial in self.running]
-        lines.append(self.winners)
-        if self.budget_left_sec is not None:
-            lines.append(f"time budget: about {rough(self.budget_left_sec)} left")
-        if self.status in ("gone", "interrupted"):
-            lines.append(f"go on with: {self.resume}")
+        slots = [
+            f"  {trial.trial_id}  {trial.stage}" + (f"  {trial.left}" if trial.left else "")
+            for trial in self.running
+            if self.status == "running"
+        ]
+        lines = [f"{self.name}: {self.summary}", *slots, self.winners, *self.notes]
         return "".join(f"{line}\n" for line in lines)
+
+    def to_live_state(self) -> LiveState:
+        """For the page of `chromatune report --watch`, which names the winners itself."""
+        running = self.status == "running"
+        return LiveState(
+            headline=self.summary if running else f"The search has ended: {self.summary}",
+            running=running,
+            slots=tuple(
+                Slot(trial.trial_id, trial.stage, trial.left, trial.done) for trial in self.running
+            ),
+            notes=self.notes,
+        )
 
 
 def run_status(path: Path, *, now: datetime) -> RunStatus:
@@ -94,7 +126,10 @@ def _trial_status(run: Run, path: Path, trial_id: str) -> TrialStatus:
     epoch = f"epoch {min(reported + 1, max_epochs)}/{max_epochs}"
     if progress is None:
         return TrialStatus(
-            trial_id=trial_id, stage=epoch if reported else "starting", seconds_left=None
+            trial_id=trial_id,
+            stage=epoch if reported else "starting",
+            done=min(1.0, reported / max_epochs),
+            seconds_left=None,
         )
     within = progress.epoch >= reported
     epochs = progress.epochs if within else float(reported)
@@ -108,6 +143,7 @@ def _trial_status(run: Run, path: Path, trial_id: str) -> TrialStatus:
     return TrialStatus(
         trial_id=trial_id,
         stage=f"{epoch}  {progress.describe()}" if within else epoch,
+        done=min(1.0, epochs / max_epochs),
         seconds_left=max(0.0, left) if left == left else None,
     )
 
@@ -121,7 +157,3 @@ def _budget_left(run: Run, now: datetime) -> float | None:
     if not isinstance(budget, int | float):
         return None
     return max(0.0, budget - (now - began).total_seconds())
-
-
-def _left(trial: TrialStatus) -> str:
-    return "" if trial.seconds_left is None else f"  about {rough(trial.seconds_left)} to its end"
