@@ -52,11 +52,13 @@ class PageNow(NamedTuple):
 
 
 class _Sparing(Generic[T]):
-    """Calls a function seldom enough that it takes a share of `SHARE` of the time at most."""
+    """Calls a function seldom enough that it takes `SHARE` of the time at most."""
 
     def __init__(self, make: Callable[[], T], clock: Callable[[], float]) -> None:
         self._make, self._clock = make, clock
-        self._next = float("-inf")
+        self._ended, self._took = float("-inf"), 0.0
+        #: whether there is a search to be spared
+        self.sparing = True
         #: what it returned last; None before the first success
         self.value: T | None = None
         #: why that is older than the last call
@@ -65,7 +67,8 @@ class _Sparing(Generic[T]):
     @property
     def due(self) -> bool:
         """Whether it may be called."""
-        return self._clock() >= self._next
+        pause = self._took * (1 / SHARE - 1) if self.sparing else 0.0
+        return self._clock() >= self._ended + max(EVERY_SEC, pause)
 
     def refresh(self) -> None:
         """Call it, if it is due."""
@@ -78,8 +81,8 @@ class _Sparing(Generic[T]):
             # A run that is being written, moved or removed may fail in any of its readers: what
             # was made before stays, and the next call may succeed.
             self.problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        ended = self._clock()
-        self._next = ended + max(EVERY_SEC, (ended - began) * (1 / SHARE - 1))
+        self._ended = self._clock()
+        self._took = self._ended - began
 
 
 class LivePage:
@@ -119,8 +122,9 @@ class LivePage:
 
     def _look(self) -> PageNow:
         self._state.refresh()
-        self._refresh_page()
         state = self._state.value
+        self._page.sparing = state is None or state.running
+        self._refresh_page()
         problem = self._page.problem or self._state.problem
         return PageNow(self._version, render_state(state, problem) if state else "")
 
