@@ -4,6 +4,7 @@
 
     run = chromatune.Search(images="photos", trials=40).run()  # as `chromatune search`
     run = chromatune.open_run("runs/first")  # a stored run: tables, figures, pictures
+    chromatune.train(run.path, out="final", epochs=60)  # the winner, trained on, as a bundle
     chromatune.export(run.path, "exported")  # trial `run.best`; with by="balance" `run.balanced`
     bundle = chromatune.load("exported")
     image = chromatune.colorize(PIL.Image.open("photo.jpg"), bundle)
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from models.coloring import colorize_image as colorize
     from search.api import Search
     from search.finetune.export import export_trial as export
+    from search.finetune.train_api import train
+    from search.finetune.train_session import Trained
 
     __version__: str
 
@@ -32,11 +35,13 @@ __all__ = [
     "Bundle",
     "RunResults",
     "Search",
+    "Trained",
     "__version__",
     "colorize",
     "export",
     "load",
     "open_run",
+    "train",
 ]
 
 #: name -> module and name there
@@ -44,10 +49,12 @@ _DEFINED_IN = {
     "Bundle": ("models.bundle.store", "Bundle"),
     "RunResults": ("analysis.results", "RunResults"),
     "Search": ("search.api", "Search"),
+    "Trained": ("search.finetune.train_session", "Trained"),
     "colorize": ("models.coloring", "colorize_image"),
     "export": ("search.finetune.export", "export_trial"),
     "load": ("models.bundle.store", "load_bundle"),
     "open_run": ("analysis.results", "open_run"),
+    "train": ("search.finetune.train_api", "train"),
 }
 
 
