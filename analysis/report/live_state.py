@@ -15,6 +15,7 @@ from markupsafe import Markup
 class Slot(NamedTuple):
     """A trial that runs, in words."""
 
+    #: of the trial
     trial_id: str
     #: epoch, step and losses
     stage: str

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from data_pipeline.errors import InputError
 from models.metrics.broken_guards import describe_broken_guards
 from models.metrics.names import METRICS
-from search.config import SearchConfig
+from search.config import DeviceName, SearchConfig
 from search.finetune.origin import ORIGIN_NAME
 from search.run.storage_errors import SearchHaltedError, describe, halts
 
@@ -44,7 +44,7 @@ class TrainRequest:
     epochs: int | None = None
     image_size: int | None = None
     images: str | None = None
-    device: str | None = None
+    device: DeviceName | None = None
     time_budget_sec: float | None = None
     restart: bool = False
     smooth_upsampling: bool = False
