@@ -17,7 +17,7 @@ from data_pipeline.errors import InputError
 from models.metrics.broken_guards import describe_broken_guards
 from models.metrics.names import METRICS
 from search.config import DeviceName, SearchConfig
-from search.finetune.origin import ORIGIN_NAME
+from search.finetune.origin import ORIGIN_NAME, resume_training
 from search.run.storage_errors import SearchHaltedError, describe, halts
 
 if TYPE_CHECKING:
@@ -138,9 +138,7 @@ class TrainSession:
     @property
     def resume_command(self) -> str:
         """The command line that goes on with it."""
-        from search.finetune.train import resume_command
-
-        return resume_command(self.folder.out)
+        return resume_training(self.folder.out)
 
     def run(
         self, progress: Progress, on_epoch: Callable[[EpochReport], None] | None = None

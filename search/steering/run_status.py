@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from analysis.leaderboard.ranked_trials import build_leaderboard
 from analysis.leaderboard.winners import winners
 from analysis.report.live_state import LiveState, Slot
 from analysis.stored_run.run import Run, open_run
 from models.training.epoch_progress import read_progress
+from search.finetune.origin import ORIGIN_NAME, resume_training
 from search.progress.time_left import rough
 from search.run.directory import is_being_written, resume_command
 
@@ -35,9 +37,11 @@ class TrialStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStatus:
-    """A search, or what was left of one."""
+    """A search or a training, or what was left of one."""
 
     name: str
+    #: a search, or the training that `chromatune train` has made a run of
+    kind: Literal["search", "training"]
     #: as in run.json; "gone" if its driver has died without a word
     status: str
     n_ended: int
@@ -81,7 +85,7 @@ class RunStatus:
         """For the page of `chromatune report --watch`, which names the winners itself."""
         running = self.status == "running"
         return LiveState(
-            headline=self.summary if running else f"The search has ended: {self.summary}",
+            headline=self.summary if running else f"The {self.kind} has ended: {self.summary}",
             running=running,
             slots=tuple(
                 Slot(trial.trial_id, trial.stage, trial.left, trial.done) for trial in self.running
@@ -106,15 +110,17 @@ def run_status(path: Path, *, now: datetime) -> RunStatus:
     config = run.config
     repeats = int(config.get("finalists") or 0) * int(config.get("repeats") or 0)
     n_ended = sum(state != "running" for state in states)
+    is_training = (path / ORIGIN_NAME).is_file()
     return RunStatus(
         name=run.name,
+        kind="training" if is_training else "search",
         status="gone" if run.status == "running" and not alive else run.status,
         n_ended=n_ended,
         n_trials=max(int(config.get("trials") or 0) + repeats, len(states)),
         running=tuple(running),
         winners=winners(build_leaderboard(run), run.objective).why,
         budget_left_sec=_budget_left(run, now) if alive else None,
-        resume=resume_command(path),
+        resume=resume_training(path.parent) if is_training else resume_command(path),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from models.bundle.store import load_bundle
 from models.training.report import EpochReport
 from search.finetune.train_session import Trained
 from search.run.directory import read_json
+from search.steering.run_status import run_status
 from tests.search.trained import EPOCHS, SEARCHED, assert_same_training, contents
 
 pytestmark = pytest.mark.usefixtures("run")
@@ -72,6 +74,10 @@ def test_an_error_of_the_callback_and_an_interruption_leave_it_resumable(
         chromatune.train(out=out, resume=True, on_epoch=interrupt, quiet=True)
     assert read_json(out / "training/run.json")["status"] == "interrupted"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    # `chromatune status` and the live report know that it is no search.
+    status = run_status(out / "training", now=datetime.now(UTC))
+    assert status.notes == (f"go on with: chromatune train --resume --out {out}",)
+    assert status.to_live_state().headline.startswith("The training has ended: interrupted")
     trained = chromatune.train(out=out, resume=True, quiet=True)
     assert (trained.epochs, trained.stopped) == (EPOCHS, None)
     assert_same_training(out, straight)
