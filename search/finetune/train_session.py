@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from data_pipeline.errors import InputError
-from models.metrics.broken_guards import describe_broken_guards
 from models.metrics.names import METRICS
+from models.metrics.unseen import describe_broken_guards
 from search.config import DeviceName, SearchConfig
 from search.finetune.origin import ORIGIN_NAME, resume_training
 from search.run.storage_errors import SearchHaltedError, describe, halts
