@@ -11,7 +11,10 @@ from data_pipeline.errors import InputError
 from search.cli.results_commands import RUN_HELP, add_trial_flags, run_location
 
 if TYPE_CHECKING:
+    from models.bundle.store import Bundle
     from models.colorize.paths import PhotoResult
+
+_BUNDLE_HELP = "a folder, or OWNER/NAME of a model on the Hugging Face Hub"
 
 
 def add_parsers(commands: Any) -> None:
@@ -42,7 +45,7 @@ def add_parsers(commands: Any) -> None:
 
     colorize = commands.add_parser("colorize", help="colorize photos with a bundle")
     colorize.set_defaults(run=_colorize)
-    colorize.add_argument("bundle", type=Path, metavar="BUNDLE")
+    colorize.add_argument("bundle", metavar="BUNDLE", help=_BUNDLE_HELP)
     colorize.add_argument(
         "photos", type=Path, nargs="+", metavar="PHOTO_OR_DIR", help="- is standard input"
     )
@@ -67,7 +70,7 @@ def add_parsers(commands: Any) -> None:
 
     demo = commands.add_parser("demo", help="colorize in the browser, on this machine only")
     demo.set_defaults(run=_demo)
-    demo.add_argument("bundle", type=Path, metavar="BUNDLE")
+    demo.add_argument("bundle", metavar="BUNDLE", help=_BUNDLE_HELP)
     demo.add_argument("--port", type=int, metavar="P", help="default: the first free one from 7860")
 
     data = commands.add_parser("data", help="look at a folder of photos, or build its cache")
@@ -126,7 +129,6 @@ def _colorize(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from models.bundle.store import load_bundle
     from models.colorize.paths import colorize_paths
     from models.colorize.single import colorize_single, is_single
 
@@ -137,7 +139,7 @@ def _colorize(arguments: argparse.Namespace) -> int:
         "output_format": arguments.format,
         "force": arguments.force,
     }
-    bundle = load_bundle(arguments.bundle)
+    bundle = _open_bundle(arguments.bundle)
     if is_single(photos, out):
         result = colorize_single(
             photos, out, bundle, stdin=sys.stdin.buffer, stdout=sys.stdout.buffer, **options
@@ -174,11 +176,19 @@ def _summarise(results: list[PhotoResult], out: Path) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from models.bundle.store import load_bundle
     from models.colorize.demo import serve_demo
 
-    serve_demo(load_bundle(arguments.bundle), port=arguments.port)
+    serve_demo(_open_bundle(arguments.bundle), port=arguments.port)
     return 0
+
+
+def _open_bundle(name: str) -> Bundle:
+    from models.bundle.fetch import open_bundle
+
+    def say(model: str) -> None:
+        print(f"fetching {model} from the Hugging Face Hub", file=sys.stderr)
+
+    return open_bundle(name, on_fetch=say)
 
 
 def _inspect(arguments: argparse.Namespace) -> int:

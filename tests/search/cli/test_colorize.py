@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from models.bundle.generator_config import dump_config
 from models.bundle.weights import write_weights
 from models.networks.generator import Generator
 from search.cli.main import main
+from tests.models.local_hub import LocalHub
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +85,32 @@ def test_standard_input_and_output(bundle: Path, photos: Path) -> None:
     done = subprocess.run(command, input=b"no photo", capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (2, b"")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_bundle_of_the_hub_by_its_name(bundle: Path, photos: Path, tmp_path: Path) -> None:
+    hub = LocalHub()
+    hub.files = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    command = [sys.executable, "-m", "search.cli", "colorize"]
+    place = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "0"}
+
+    def colorize(name: str) -> tuple[int, list[str]]:
+        done = subprocess.run(
+            [*command, name, str(photos), "--out", str(tmp_path / "out"), "--force"],
+            env=os.environ | place,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stderr.splitlines()
+
+    try:
+        code, lines = colorize("me/sunny")
+        assert (code, lines[0]) == (0, "fetching me/sunny from the Hugging Face Hub")
+        assert lines[-1].startswith("colorized 6 of 6 into")
+    finally:
+        hub.close()
+    code, (line,) = colorize("me/sunny")
+    assert (code, line[:21]) == (0, "colorized 6 of 6 into")
+    code, lines = colorize("me/rainy")
+    assert code == 2
+    assert "no folder me/rainy, and the Hub cannot be reached" in lines[-1]
