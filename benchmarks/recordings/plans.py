@@ -6,8 +6,8 @@ and rate, adversarial factor) of 6 epochs against a discriminator, at 32 px; eve
 time with another seed. The first 64 branches share 8 generators, the others 16.
 
 `near`: branches of the default space of `search.space` (Sobol points over its generators and
-rates, beginnings of 0, 4, 8 or 12 epochs), of which `table` holds too few to search among them; like
-it otherwise.
+rates, beginnings of 0, 4, 8 or 12 epochs), of which `table` holds too few to search among them;
+otherwise like it.
 
 `table-64`: the first 40 branches of `table` at 64 px, narrow generators first, to see whether 32 px
 ranks settings alike.

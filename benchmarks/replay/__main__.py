@@ -3,10 +3,10 @@
     python -m benchmarks.replay ROWS... [--seeds 500] [--budgets 20 40 60] [--only NAME ...]
                                 [--json FILE]
 
-ROWS are those of `benchmarks.recordings`, plan `table`. A searcher sees the penalized objective on
-the photos that choose; its winner (the best epoch so far of all that it has paid for) is judged by
-the same on photos that chose nothing. Budgets are multiply-adds: those of so many whole random
-trainings, each with its own beginning.
+ROWS are those of `benchmarks.recordings`, plans `table` and `near`. A searcher sees the penalized
+objective on the photos that choose; its winner (the best epoch so far of all that it has paid for)
+is judged by the same on photos that chose nothing. Budgets are multiply-adds: those of so many
+whole random trainings, each with its own beginning.
 
 What decides, said before the first replay: the cost after which the median over the seeds of the
 winner's value is as good as random search's median at the end of its budget, as a share of that
@@ -14,12 +14,14 @@ budget, the mean over the budgets (`cost`; smaller is better). Of searchers whos
 intervals over seeds overlap that of the best, the simplest is taken. Shown beside it: the same
 against the report's grid; how often the winner at the end is better than random search's at the
 end; the kernel distance of ImageNet features at the end of the winner's training, photos at 128
-pixels; what part of all multiply-adds shared beginnings saved; how many complete trials'
-discriminators gave up.
+pixels; the same training's value with another seed; what part of all multiply-adds shared
+beginnings saved; how many complete trials' discriminators gave up; how often there was nothing left
+to try.
 
 A setting that the table itself suggested (start points, a narrower space) is replayed on trainings
 that did not suggest it: the table is dealt into halves, and what one half teaches is used on the
-other, by all searchers alike.
+other, by all searchers alike. The default space was chosen by looking at all of `table`; it is
+replayed on `near`, which was recorded in it afterwards, with start points that `table` teaches.
 """
 
 from __future__ import annotations
@@ -43,10 +45,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=500)
     parser.add_argument("--budgets", type=int, nargs="+", default=[20, 40, 60])
     parser.add_argument("--only", nargs="+", help="names of searchers, beside the references")
-    parser.add_argument("--whole", action="store_true", help="no halves: what teaches is searched")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    table = read_table(read_rows(options.rows), seed=0, epochs=EPOCHS)
+    table = read_table(read_rows(options.rows), epochs=EPOCHS)
     print(f"{len(table)} trainings, {options.seeds} seeds, budgets {options.budgets}\n")
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     found: list[Summary] = []
@@ -55,14 +56,7 @@ def main() -> None:
         if options.only and name not in (*REFERENCES, *options.only):
             continue
         replays[name] = {
-            budget: replay(
-                name,
-                candidate,
-                table,
-                seeds=options.seeds,
-                budget=budget,
-                whole=options.whole,
-            )
+            budget: replay(name, candidate, table, seeds=options.seeds, budget=budget)
             for budget in options.budgets
         }
         if set(REFERENCES) <= set(replays):

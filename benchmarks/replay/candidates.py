@@ -9,6 +9,7 @@ import numpy as np
 from optuna.samplers import GPSampler
 
 from benchmarks.replay.portfolio import portfolio
+from benchmarks.replay.promotion import Promotion
 from benchmarks.replay.searchers import Run, Tpe, grid_search, random_search
 from benchmarks.replay.table import SEEN, Recorded
 
@@ -27,7 +28,6 @@ REPORT_GRID = [
         *((72, 14), (30, 4), (24, 4), (38, 4), (16, 4), (46, 4), (52, 4), (46, 16)),
     )
 ]
-REPORT_POINTS = [point for point in REPORT_GRID if point["generator_lr"] == 7e-5]
 #: the good part of a table: so many of its best trainings span the narrower space
 GOOD_SHARE = 0.25
 
@@ -39,11 +39,13 @@ class Candidate:
     Args:
         make: the searcher, from what may teach it.
         shares: whether equal beginnings are paid once.
-        space: which trainings of a table its space holds, from what may teach it.
+        near: search the trainings of plan `near`, taught by `table`, instead of halves of `table`.
+        space: which of these trainings its space holds, from what may teach it.
     """
 
     make: Callable[[Sequence[Recorded]], Run]
     shares: bool = False
+    near: bool = False
     space: Callable[[Sequence[Recorded]], Callable[[Recorded], bool]] | None = None
 
 
@@ -70,79 +72,97 @@ class Box:
         return bool(((place >= self.low - self.slack) & (place <= self.high + self.slack)).all())
 
 
-def default_space(_: Sequence[Recorded]) -> Callable[[Recorded], bool]:
-    """A test for trainings like those of the default space of `search.space`."""
-
-    def inside(training: Recorded) -> bool:
-        settings = training.settings
-        return (
-            24 <= settings["generator_complexity"] <= 48
-            and 2e-4 <= settings["generator_lr"] <= 2.5e-3
-            and 4 <= settings["discriminator_complexity"] <= 32
-            and 3e-5 <= settings["discriminator_lr"] <= 1e-3
-            and 0.006 <= settings["adversarial_factor"] <= 0.12
-        )
-
-    return inside
-
-
 def started(n: int, **options: object) -> Callable[[Sequence[Recorded]], Run]:
     """TPE that asks a portfolio first."""
     return lambda taught: Tpe(start=portfolio(taught, n), **options)  # type: ignore[arg-type]
 
 
+def promoted(n: int, **options: int) -> Callable[[Sequence[Recorded]], Run]:
+    """Pause and promote that begins with a portfolio."""
+    return lambda taught: Promotion(start=portfolio(taught, n), **options)
+
+
+def with_beginnings(*epochs: int) -> Callable[[Recorded], bool]:
+    """A test for trainings that go on from a beginning of so many epochs."""
+    return lambda training: training.settings["pretrain_epochs"] in epochs
+
+
 def candidates() -> Mapping[str, Candidate]:
     """All of them by name; the first two are the references."""
+    return {**_in_the_whole_space(), **_in_the_default_space()}
+
+
+def _in_the_whole_space() -> dict[str, Candidate]:
     box = Box.around_good
+    shared: dict[str, Callable[[Sequence[Recorded]], Run]] = {
+        "random, shared": lambda _: random_search,
+        "shared": lambda _: Tpe(grace_epochs=2),
+        "shared, grace 1": lambda _: Tpe(grace_epochs=1),
+        "shared, thrift 1": lambda _: Tpe(grace_epochs=2, thrift=1.0),
+        "shared, branches 3": lambda _: Tpe(grace_epochs=2, branches=3),
+        "shared, GP": lambda _: Tpe(grace_epochs=2, sampler=_gp),
+        "shared, c-TPE": lambda _: Tpe(grace_epochs=2, constrained=True),
+        "promote": lambda _: Promotion(),
+        "start 5": started(5, grace_epochs=2),
+        "start 5, prior 1/2": started(5, grace_epochs=2, prior=0.5),
+        "start 5, promote": promoted(5),
+    }
+    boxed: dict[str, Callable[[Sequence[Recorded]], Run]] = {
+        "box": lambda _: Tpe(grace_epochs=2),
+        "start 5, box": started(5, grace_epochs=2),
+    }
     return {
         "random": Candidate(make=lambda _: random_search),
         "report's grid": Candidate(make=lambda _: grid_search(REPORT_GRID)),
-        "random, shared": Candidate(make=lambda _: random_search, shares=True),
         "plain TPE": Candidate(make=lambda _: Tpe(multivariate=False)),
         "today's": Candidate(make=lambda _: Tpe(grace_epochs=2)),
-        "shared": Candidate(make=lambda _: Tpe(grace_epochs=2), shares=True),
-        "shared, grace 1": Candidate(make=lambda _: Tpe(grace_epochs=1), shares=True),
-        "shared, thrift 1": Candidate(make=lambda _: Tpe(grace_epochs=2, thrift=1.0), shares=True),
-        "shared, thrift 1/3": Candidate(
-            make=lambda _: Tpe(grace_epochs=2, thrift=1 / 3), shares=True
-        ),
-        "shared, branches 2": Candidate(
-            make=lambda _: Tpe(grace_epochs=2, branches=2), shares=True
-        ),
-        "shared, branches 3": Candidate(
-            make=lambda _: Tpe(grace_epochs=2, branches=3), shares=True
-        ),
-        "start 5, branches 3": Candidate(make=started(5, grace_epochs=2, branches=3), shares=True),
-        "box": Candidate(make=lambda _: Tpe(grace_epochs=2), shares=True, space=box),
-        "start 5": Candidate(make=started(5, grace_epochs=2), shares=True),
-        "start 5, box": Candidate(make=started(5, grace_epochs=2), shares=True, space=box),
-        "start 5, box, grace 1": Candidate(make=started(5, grace_epochs=1), shares=True, space=box),
-        "start 5, box, thrift 1": Candidate(
-            make=started(5, grace_epochs=2, thrift=1.0), shares=True, space=box
-        ),
-        "start 5, box, no stopping": Candidate(make=started(5), shares=True, space=box),
+        **{name: Candidate(make=make, shares=True) for name, make in shared.items()},
+        **{name: Candidate(make=make, shares=True, space=box) for name, make in boxed.items()},
+    }
+
+
+def _in_the_default_space() -> dict[str, Candidate]:
+    makes: dict[str, Callable[[Sequence[Recorded]], Run]] = {
+        "random": lambda _: random_search,
+        "no stopping": lambda _: Tpe(),
         **{
-            f"default space, grace {grace}": Candidate(
-                make=lambda _, grace=grace: Tpe(grace_epochs=grace),  # type: ignore[misc]
-                shares=True,
-                space=default_space,
-            )
+            f"grace {grace}": lambda _, grace=grace: Tpe(grace_epochs=grace)  # type: ignore[misc]
             for grace in (1, 2, 3, 4)
         },
-        "default space, no stopping": Candidate(
-            make=lambda _: Tpe(), shares=True, space=default_space
-        ),
-        "default space, random": Candidate(
-            make=lambda _: random_search, shares=True, space=default_space
-        ),
-        "default space, thrift 1": Candidate(
-            make=lambda _: Tpe(grace_epochs=2, thrift=1.0),
-            shares=True,
-            space=default_space,
-        ),
-        "start 5, box, GP": Candidate(
-            make=started(5, sampler=lambda seed: GPSampler(seed=seed)),
-            shares=True,
-            space=box,
-        ),
+        "thrift 1": lambda _: Tpe(grace_epochs=4, thrift=1.0),
+        "branches 3": lambda _: Tpe(grace_epochs=4, branches=3),
+        "GP": lambda _: Tpe(grace_epochs=4, sampler=_gp),
+        "c-TPE": lambda _: Tpe(grace_epochs=4, constrained=True),
+        "promote": lambda _: Promotion(),
+        "promote, first 2": lambda _: Promotion(first=2),
+        "start 5": started(5, grace_epochs=4),
+        "start 5, prior 1/2": started(5, grace_epochs=4, prior=0.5),
+        "start 5, promote": promoted(5),
     }
+    beginnings = {
+        "none": with_beginnings(0),
+        "4": with_beginnings(4),
+        "0 or 4": with_beginnings(0, 4),
+        "12": with_beginnings(12),
+        "0 or 12": with_beginnings(0, 12),
+        "8 or 12": with_beginnings(8, 12),
+    }
+    return {
+        **{
+            f"default space, {name}": Candidate(make=make, shares=True, near=True)
+            for name, make in makes.items()
+        },
+        **{
+            f"default space, start 5, pre-training {name}": Candidate(
+                make=started(5, grace_epochs=4),
+                shares=True,
+                near=True,
+                space=lambda _, inside=inside: inside,  # type: ignore[misc]
+            )
+            for name, inside in beginnings.items()
+        },
+    }
+
+
+def _gp(seed: int) -> GPSampler:
+    return GPSampler(seed=seed, n_startup_trials=8)

@@ -19,8 +19,11 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import Trial, TrialState
 
-from benchmarks.replay.table import LOG_RANGES, SEEN, UNSEEN, Recorded, place_of
+from benchmarks.replay.table import LOG_RANGES, SEEN, UNSEEN, FloatArray, Recorded, place_of
 from search.study.halving import SuccessiveHalving
+
+#: standard deviation of what is drawn around a good place, as a share of each number's range
+SPREAD = 0.15
 
 
 @dataclass
@@ -137,6 +140,10 @@ class Tpe:
         branches: ask a new beginning only after so many trials for each that is there; until then
             branch from the beginning of one of the best quarter of the trials so far.
         sampler: made from a seed, instead of TPE.
+        prior: share of the trials drawn around the start points or the best so far, half each,
+            instead of from TPE (PriorBand's mixture, Mallik et al. 2023).
+        constrained: the sampler sees the plain metric, and the penalties as a constraint (c-TPE,
+            Watanabe and Hutter 2023) instead of their sum.
     """
 
     multivariate: bool = True
@@ -146,11 +153,13 @@ class Tpe:
     thrift: float | None = None
     branches: int | None = None
     sampler: Callable[[int], BaseSampler] | None = None
+    prior: float = 0.0
+    constrained: bool = False
 
     def __call__(self, trainings: Sequence[Recorded], seed: int, purse: Purse) -> None:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study()
-        space = distributions(trainings)
+        space = distributions()
         sampler = (
             self.sampler(seed)
             if self.sampler
@@ -177,6 +186,8 @@ class Tpe:
                 study.sampler = sampler
                 drawn = study.ask(space)
                 place = np.array([drawn.params[name] for name in space])
+                if self.start and random.random() < self.prior:
+                    place = self._near_good(done, random)
                 known = None
                 if self.thrift is not None and on_beginnings > self.thrift * on_branches:
                     known = purse.knows
@@ -205,6 +216,10 @@ class Tpe:
             done.append((best, training))
             on_beginnings += 0.0 if knew else training.beginning_cost
             on_branches += cost - (0.0 if knew else training.beginning_cost)
+            if self.constrained:
+                penalty = float(training.penalties[int(np.argmin(training.values[SEEN][:epoch]))])
+                trial.set_constraint("guards", penalty)
+                best -= penalty
             if not math.isfinite(best):
                 study.tell(trial, state=TrialState.FAIL)
             elif stopped:
@@ -212,12 +227,19 @@ class Tpe:
             else:
                 study.tell(trial, best)
 
+    def _near_good(
+        self, done: Sequence[tuple[float, Recorded]], random: np.random.Generator
+    ) -> FloatArray:
+        best = min(done, key=lambda pair: pair[0])[1] if done else self.start[0]
+        centre = best if random.random() < 0.5 else self.start[random.integers(len(self.start))]
+        return np.clip(centre.place + random.normal(0.0, SPREAD, len(centre.place)), 0.0, 1.0)
+
 
 def _same_beginning(one: Recorded, other: Recorded) -> bool:
     return one.beginning == other.beginning
 
 
-def distributions(trainings: Sequence[Recorded]) -> dict[str, BaseDistribution]:
+def distributions() -> dict[str, BaseDistribution]:
     """Places in the unit cube; what does not vary among the trainings is fixed by snapping."""
     names = (*LOG_RANGES, "pretrain_epochs")
     return {name: FloatDistribution(0.0, 1.0) for name in names}

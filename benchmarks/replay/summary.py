@@ -32,8 +32,12 @@ class Replays:
     values: FloatArray
     #: the winner's kernel distance at its training's end, by seed
     judged: FloatArray
+    #: the winner's value with another seed, NaN where it has none
+    again: FloatArray
     saved: float
     gave_up: float
+    #: share of the seeds that tried all trainings there are before their budget was spent
+    emptied: float
 
     @property
     def last(self) -> FloatArray:
@@ -49,6 +53,22 @@ def folds(trainings: Sequence[Recorded]) -> tuple[list[Recorded], list[Recorded]
     return [trainings[i] for i in order[:half]], [trainings[i] for i in order[half:]]
 
 
+def pools(
+    candidate: Candidate, trainings: Sequence[Recorded]
+) -> list[tuple[list[Recorded], list[Recorded]]]:
+    """What teaches a candidate and what it searches, a pair for each kind of seed."""
+    table = [training for training in trainings if training.plan != "near"]
+    if candidate.near:
+        pairs = [(table, [training for training in trainings if training.plan == "near"])]
+    else:
+        first, second = folds(table)
+        pairs = [(second, first), (first, second)]
+    return [
+        (taught, [t for t in searched if candidate.space is None or candidate.space(taught)(t)])
+        for taught, searched in pairs
+    ]
+
+
 def replay(
     name: str,
     candidate: Candidate,
@@ -56,37 +76,36 @@ def replay(
     *,
     seeds: int,
     budget: int,
-    whole: bool = False,
 ) -> Replays:
-    """Replay a candidate; odd seeds search one half of the table, even seeds the other.
-
-    With `whole`, all seeds search the whole table, which then has also taught the candidate.
-    """
+    """Replay a candidate with a budget of so many whole trainings of the table."""
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    halves = (list(trainings), list(trainings)) if whole else folds(trainings)
-    made, pools = [], []
-    for fold in (0, 1):
-        taught, searched = halves[1 - fold], halves[fold]
-        made.append(candidate.make(taught))
-        inside = candidate.space(taught) if candidate.space else lambda _: True
-        pools.append([training for training in searched if inside(training)])
-    cost = budget * float(np.mean([whole_cost(training) for training in trainings]))
-    values, judged, saved, paid, gave_up, complete = [], [], 0.0, 0.0, 0, 0
+    pairs = pools(candidate, trainings)
+    made = [candidate.make(taught) for taught, _ in pairs]
+    table = [training for training in trainings if training.plan != "near"]
+    cost = budget * float(np.mean([whole_cost(training) for training in table]))
+    values, again, judged = [], [], []
+    saved, paid, gave_up, complete, emptied = 0.0, 0.0, 0, 0, 0
     for seed in range(seeds):
         purse = Purse(cost, candidate.shares)
-        made[seed % 2](pools[seed % 2], seed, purse)
+        kind = seed % len(pairs)
+        made[kind](pairs[kind][1], seed, purse)
         values.append(_values_at(purse, cost))
-        judged.append(purse.curve[-1][2].judged if purse.curve else math.nan)
+        winner = purse.curve[-1][2] if purse.curve else None
+        judged.append(winner.judged if winner else math.nan)
+        again.append(winner.again if winner else math.nan)
         saved, paid = saved + purse.saved, paid + purse.spent
         gave_up += sum(training.gave_up for training in purse.complete)
         complete += len(purse.complete)
+        emptied += not purse.empty
     return Replays(
         name,
         np.array(values),
-        np.array(judged),
-        saved / (saved + paid),
-        gave_up / max(complete, 1),
+        judged=np.array(judged),
+        again=np.array(again),
+        saved=saved / (saved + paid),
+        gave_up=gave_up / max(complete, 1),
+        emptied=emptied / seeds,
     )
 
 
@@ -134,9 +153,11 @@ class Summary:
     better: float
     better_than_grid: float
     median: float
+    again: float
     judged: float
     saved: float
     gave_up: float
+    emptied: float
     by_budget: dict[int, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,11 +183,18 @@ def summarise(
         better=mean([share_better(of[b].last, random[b].last) for b in of]),
         better_than_grid=mean([share_better(of[b].last, grid[b].last) for b in of]),
         median=mean([float(np.median(of[b].last)) for b in of]),
-        judged=mean([float(np.nanmedian(of[b].judged)) for b in of]),
+        again=mean([_known_median(of[b].again) for b in of]),
+        judged=mean([_known_median(of[b].judged) for b in of]),
         saved=mean([of[b].saved for b in of]),
         gave_up=mean([of[b].gave_up for b in of]),
+        emptied=mean([of[b].emptied for b in of]),
         by_budget=costs,
     )
+
+
+def _known_median(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else math.nan
 
 
 def share_better(ours: FloatArray, theirs: FloatArray) -> float:
@@ -182,9 +210,11 @@ COLUMNS = (
     "beats random",
     "beats the grid",
     "median at the end",
+    "other seed",
     "kernel distance",
     "saved",
     "gave up",
+    "emptied",
 )
 
 
@@ -194,6 +224,6 @@ def row(summary: Summary) -> str:
     return (
         f"| {summary.name} | {summary.cost:.2f} ({low:.2f} to {high:.2f}) "
         f"| {summary.cost_to_grid:.2f} | {summary.better:.0%} | {summary.better_than_grid:.0%} "
-        f"| {summary.median:.3f} | {summary.judged:.1f} | {summary.saved:.0%} "
-        f"| {summary.gave_up:.0%} |"
+        f"| {summary.median:.3f} | {summary.again:.3f} | {summary.judged:.1f} "
+        f"| {summary.saved:.0%} | {summary.gave_up:.0%} | {summary.emptied:.0%} |"
     )

@@ -36,8 +36,14 @@ class Recorded:
     """A training against a discriminator, every epoch of which is recorded."""
 
     settings: dict[str, Any]
+    #: of `benchmarks.recordings.plans`
+    plan: str
     #: penalized objective after each epoch, by set of photos; infinite after a failure
     values: dict[str, FloatArray]
+    #: what of these is a penalty for coming near a guard
+    penalties: FloatArray
+    #: value on unseen photos, at its best epoch, of the same training with another seed; or NaN
+    again: float
     #: kernel distance of features on the unseen photos at its end
     judged: float
     #: whether the discriminator had given up, as `analysis` sees it
@@ -55,39 +61,44 @@ class Recorded:
         return (*(self.settings[name] for name in GENERATOR), self.settings["pretrain_epochs"])
 
 
-def read_table(rows: Sequence[dict[str, Any]], *, seed: int, epochs: int) -> list[Recorded]:
-    """Trainings of a seed that were recorded for so many epochs (or until they failed)."""
+def read_table(rows: Sequence[dict[str, Any]], *, epochs: int) -> list[Recorded]:
+    """Trainings with seed 0 that were recorded for so many epochs."""
     costs: dict[str, float] = {}
-    trainings: dict[str, dict[int, dict[str, Any]]] = {}
+    trainings: dict[tuple[int, str], dict[int, dict[str, Any]]] = {}
     for row in rows:
         settings = row["settings"]
-        if settings["seed"] != seed:
-            continue
         if row["kind"] == "beginning":
             costs[_generator(settings)] = row.get("multiply_adds", math.nan)
         else:
             epoch = row.get("epoch", row["end"]) - settings["pretrain_epochs"]
-            trainings.setdefault(json.dumps(settings, sort_keys=True), {})[epoch] = row
-    found = []
-    for by_epoch in trainings.values():
+            seed, rest = settings["seed"], {k: v for k, v in settings.items() if k != "seed"}
+            trainings.setdefault((seed, json.dumps(rest, sort_keys=True)), {})[epoch] = row
+    whole: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for key, by_epoch in trainings.items():
         rows_of = [by_epoch[epoch] for epoch in sorted(by_epoch)]
-        whole = len(rows_of) >= epochs and "failed" not in rows_of[-1]
-        if whole:
-            found.append(_recorded(rows_of[:epochs], costs))
-    return found
+        if len(rows_of) >= epochs and "failed" not in rows_of[-1]:
+            whole[key] = rows_of[:epochs]
+    return [
+        _recorded(rows_of, whole.get((1, rest)), costs)
+        for (seed, rest), rows_of in whole.items()
+        if seed == 0
+    ]
 
 
-def _recorded(rows: Sequence[dict[str, Any]], costs: dict[str, float]) -> Recorded:
+def _recorded(
+    rows: Sequence[dict[str, Any]],
+    again: Sequence[dict[str, Any]] | None,
+    costs: dict[str, float],
+) -> Recorded:
     settings, sets = rows[0]["settings"], rows[0]["sets"]
-    objective = Objective()
     unseen = sets.index(UNSEEN)
     last = rows[-1]
     return Recorded(
         settings=settings,
-        values={
-            name: np.array([_value(objective, row, sets.index(name)) for row in rows])
-            for name in sets
-        },
+        plan=rows[0]["plan"],
+        values={name: np.array([_value(row, sets.index(name)) for row in rows]) for name in sets},
+        penalties=np.array([_penalty(row, sets.index(SEEN)) for row in rows]),
+        again=_best_epoch_unseen(again) if again else math.nan,
         judged=last["judge"]["kid"][unseen] if last.get("judge") else math.nan,
         gave_up=_gave_up(rows),
         epoch_cost=rows[0]["multiply_adds"],
@@ -116,12 +127,26 @@ def place_of(settings: dict[str, Any]) -> FloatArray:
     return np.array([*logs, settings["pretrain_epochs"] / MOST_PRETRAINING])
 
 
-def _value(objective: Objective, row: dict[str, Any], index: int) -> float:
+def _value(row: dict[str, Any], index: int) -> float:
+    value = Objective().penalized(_measured(row, index))
+    return math.inf if value is None else value
+
+
+def _penalty(row: dict[str, Any], index: int) -> float:
+    return _value(row, index) - _measured(row, index)["set_swd"]
+
+
+def _measured(row: dict[str, Any], index: int) -> dict[str, float]:
     measured = {name: values[index] for name, values in row["metrics"].items()}
     # The default metric was recorded under the name that it had in the study that chose it.
     measured["set_swd"] = row["candidates"]["set_swd_detail"][index]
-    value = objective.penalized(measured)
-    return math.inf if value is None else value
+    return measured
+
+
+def _best_epoch_unseen(rows: Sequence[dict[str, Any]]) -> float:
+    sets = rows[0]["sets"]
+    seen, unseen = sets.index(SEEN), sets.index(UNSEEN)
+    return _value(min(rows, key=lambda row: _value(row, seen)), unseen)
 
 
 def _generator(settings: dict[str, Any]) -> str:
