@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from models.bundle.rgb_onnx import RGB_ONNX_NAME
 from models.metrics.names import METRIC_MEANINGS
 from models.networks.complexity import generator_parameters
 
@@ -27,7 +28,7 @@ _LIMITS = """\
 """
 
 
-def model_card(config: Mapping[str, Any], *, has_samples: bool) -> str:
+def model_card(config: Mapping[str, Any], *, has_samples: bool, has_rgb_onnx: bool = False) -> str:
     """Write the card of the bundle with this `config.json`, as Markdown with YAML front matter."""
     return "\n".join(
         [
@@ -50,6 +51,7 @@ def model_card(config: Mapping[str, Any], *, has_samples: bool) -> str:
             _LIMITS,
             "",
             *_how_to_use(config),
+            *(_rgb_onnx(config) if has_rgb_onnx else []),
             *_licence(config),
             *_section("Versions", _rows(config.get("versions")), ("", "")),
         ]
@@ -204,6 +206,27 @@ def _how_to_use(config: Mapping[str, Any]) -> list[str]:
         '(ab_N2HW,) = session.run(None, {"L": L_N1HW})',
         "lab[:, :, 1:] = ab_N2HW[0].transpose(1, 2, 0) * 127",
         'Image.fromarray((lab2rgb(lab) * 255).round().astype(np.uint8)).save("coloured.png")',
+        "```",
+        "",
+    ]
+
+
+def _rgb_onnx(config: Mapping[str, Any]) -> list[str]:
+    size = config["image_size"]
+    return [
+        "Without torch and without CIELAB, sRGB in and out, N x 3 x H x W from 0 to 1:",
+        "",
+        "```python",
+        "import numpy as np",
+        "import onnxruntime",
+        "from PIL import Image",
+        "",
+        f'photo = Image.open("photo.jpg").convert("RGB").resize(({size}, {size}))',
+        "rgb_N3HW = np.float32(photo).transpose(2, 0, 1)[None] / 255",
+        f'session = onnxruntime.InferenceSession("THIS_FOLDER/{RGB_ONNX_NAME}")',
+        '(coloured,) = session.run(None, {"rgb": rgb_N3HW})',
+        "pixels = np.uint8((coloured[0].transpose(1, 2, 0) * 255).round())",
+        'Image.fromarray(pixels).save("coloured.png")',
         "```",
         "",
     ]

@@ -14,7 +14,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
 from data_pipeline.errors import InputError
-from models.bundle.store import FILE_NAMES, load_bundle
+from models.bundle.store import KNOWN_NAMES, load_bundle
 
 #: errors of whichever HTTP client the Hub's library uses, and of its offline mode
 AWAY = cast("tuple[type[Exception], ...]", HfHubHTTPError.__bases__)
@@ -48,7 +48,9 @@ def prepare_publication(folder: Path, repository: str) -> Publication:
         folder=folder,
         repository=repository,
         files={
-            name: (folder / name).stat().st_size for name in FILE_NAMES if (folder / name).is_file()
+            name: (folder / name).stat().st_size
+            for name in KNOWN_NAMES
+            if (folder / name).is_file()
         },
         licence=licence if isinstance(licence, str) else None,
     )

@@ -34,6 +34,11 @@ def add_parsers(commands: Any) -> None:
         metavar="ID",
         help="for the model card, an identifier of the Hub such as mit (default: none is named)",
     )
+    export.add_argument(
+        "--onnx-rgb",
+        action="store_true",
+        help="also an ONNX file from sRGB to sRGB, with the conversions to and from Lab in it",
+    )
     export.add_argument("--force", action="store_true", help="replace an existing bundle")
 
     push = commands.add_parser("push", help="publish a bundle on the Hugging Face Hub")
@@ -98,6 +103,7 @@ def _export(arguments: argparse.Namespace) -> int:
         by=arguments.by or "colour",
         data_name=arguments.data_name,
         licence=arguments.licence,
+        onnx_rgb=arguments.onnx_rgb,
         force=arguments.force,
     )
     guards = exported.broken_guards
