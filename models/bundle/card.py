@@ -17,6 +17,7 @@ from models.networks.complexity import generator_parameters
 
 CARD_NAME = "README.md"
 SAMPLES_NAME = "samples.png"
+_SAMPLES_TEXT = "Grey inputs left, outputs right"
 
 _LIMITS = """\
 - It was trained on one kind of photo, namely those described above. On portraits, interiors or
@@ -33,7 +34,9 @@ def model_card(config: Mapping[str, Any], *, has_samples: bool, has_rgb_onnx: bo
     return "\n".join(
         [
             "---",
-            yaml.safe_dump(_front_matter(config), sort_keys=False, allow_unicode=True).rstrip(),
+            yaml.safe_dump(
+                _front_matter(config, has_samples), sort_keys=False, allow_unicode=True
+            ).rstrip(),
             "---",
             "",
             *_opening(config, has_samples=has_samples),
@@ -58,13 +61,16 @@ def model_card(config: Mapping[str, Any], *, has_samples: bool, has_rgb_onnx: bo
     )
 
 
-def _front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
+def _front_matter(config: Mapping[str, Any], has_samples: bool) -> dict[str, Any]:
     front: dict[str, Any] = {
         **({"license": str(config["licence"])} if config.get("licence") else {}),
         "library_name": "chromatune",
         "pipeline_tag": "image-to-image",
         "tags": ["image-colorization", "colorization", "cielab", "unet", "gan", "onnx"],
     }
+    if has_samples:
+        # https://huggingface.co/docs/hub/model-cards-components
+        front["widget"] = [{"text": _SAMPLES_TEXT, "output": {"url": SAMPLES_NAME}}]
     tested = _intervals(config)
     values = {name: numbers[0] for name, numbers in tested.items()}
     results = [
@@ -108,7 +114,7 @@ def _opening(config: Mapping[str, Any], *, has_samples: bool) -> list[str]:
     if broken := config.get("broken_guards"):
         lines += [f"**Its colours fail the guards of the search:** {_cell(broken)}.", ""]
     if has_samples:
-        lines += [f"![Grey inputs left, outputs right]({SAMPLES_NAME})", ""]
+        lines += [f"![{_SAMPLES_TEXT}]({SAMPLES_NAME})", ""]
         lines += ["Photos it was not trained on: grey inputs left, outputs right.", ""]
     return lines
 

@@ -25,6 +25,8 @@ def test_the_hub_gets_the_files_of_the_bundle_and_nothing_else(copied: Path, hub
     assert address == hub.url + "/me/sunny/commit/abc"
     assert (hub.created[0]["name"], hub.created[0]["organization"]) == ("sunny", "me")
     assert hub.files == {name: (copied / name).read_bytes() for name in FILE_NAMES}
+    (example,) = yaml.safe_load(hub.files["README.md"].split(b"---")[1])["widget"]
+    assert example["output"]["url"] in hub.files
 
 
 def test_a_refused_token_is_bad_input_and_a_silent_hub_is_not(copied: Path, hub: LocalHub) -> None:
