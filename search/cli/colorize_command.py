@@ -65,7 +65,7 @@ def _colorize(arguments: argparse.Namespace) -> int:
     from models.albums.film import colorize_film
     from models.colorize.paths import colorize_paths
     from models.colorize.single import colorize_single, is_single
-    from search.progress.photo_progress import PhotoProgress
+    from search.progress.photo_counter import PhotoCounter
 
     photos, out = arguments.photos, arguments.out
     options: dict[str, Any] = {
@@ -89,7 +89,7 @@ def _colorize(arguments: argparse.Namespace) -> int:
         )
         return _summarise([result], out)
     colorize = colorize_film if arguments.film else colorize_paths
-    with PhotoProgress() as progress:
+    with PhotoCounter() as progress:
         results = colorize(photos, out, bundle, on_progress=progress.update, **options)
     if sheet:
         pages = write_contact_sheet(sheet, results)

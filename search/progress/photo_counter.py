@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOG_EVERY_SEC = 30.0
 
 
-class PhotoProgress:
+class PhotoCounter:
     """Shows photos that are done, of how many; a context, after which the live line has gone."""
 
     def __init__(

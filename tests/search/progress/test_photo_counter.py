@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from models.colorize.paths import PhotoResult
-from search.progress.photo_progress import PhotoProgress
+from search.progress.photo_counter import PhotoCounter
 
 MADE = PhotoResult(source=Path("a.jpg"), out=Path("b.jpg"))
 EXISTED = PhotoResult(source=Path("a.jpg"), out=Path("b.jpg"), existed=True)
@@ -18,7 +18,7 @@ def shown(*, terminal: bool, n_existed: int = 0) -> str:
     """What is written while 100 photos are done, one each 2 seconds."""
     seconds = 0.0
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100, soft_wrap=True)
-    with PhotoProgress(console, clock=lambda: seconds) as progress:
+    with PhotoCounter(console, clock=lambda: seconds) as progress:
         for n_done in range(1, 101):
             existed = n_done <= n_existed
             seconds += 0 if existed else 2
