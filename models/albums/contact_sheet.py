@@ -51,7 +51,7 @@ def write_contact_sheet(path: Path, results: Sequence[PhotoResult]) -> list[Path
     """Write photos and their coloured copies, side by side with their names, as JPEG pages.
 
     The first page is `path` (a.jpg), the next are a-2.jpg, a-3.jpg; each has at most 24 pairs and
-    1.7 megapixels. Photos without a copy are left out. Returns the pages.
+    2.6 megapixels. Photos without a copy are left out. Returns the pages.
     """
     done = [result for result in results if result.out is not None]
     per_page = ROWS * COLUMNS
