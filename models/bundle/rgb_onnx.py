@@ -49,9 +49,9 @@ class RgbGenerator(nn.Module):
         curved = Y_N1HW.clamp_min(DELTA**3) ** (1 / 3)
         f_N1HW = curved + (Y_N1HW - Y_N1HW.clamp_min(DELTA**3)) / (3 * DELTA**2)
         L_N1HW = (116 * f_N1HW - 16) / L_HALF_RANGE - 1
-        a_N1HW, b_N1HW = (self.generator(L_N1HW) * AB_SCALE).split(1, dim=1)
+        ab_N2HW = self.generator(L_N1HW) * AB_SCALE
         # what chroma adds to the cube roots of X and Z; that of Y is lightness
-        xz_N2HW = torch.cat([a_N1HW / 500, -b_N1HW / 200], dim=1)
+        xz_N2HW = torch.cat([ab_N2HW[:, :1] / 500, ab_N2HW[:, 1:] / -200], dim=1)
         return linear_to_srgb(self._inside(f_N1HW, Y_N1HW, xz_N2HW).clamp(0.0, 1.0))
 
     def _inside(self, f_N1HW: Tensor, Y_N1HW: Tensor, xz_N2HW: Tensor) -> Tensor:
@@ -60,8 +60,7 @@ class RgbGenerator(nn.Module):
         def light(share_N1HW: Tensor) -> Tensor:
             root = f_N1HW + share_N1HW * xz_N2HW
             cubed = torch.where(root > DELTA, root**3, 3 * DELTA**2 * (root - 4 / 29))
-            x_N1HW, z_N1HW = cubed.split(1, dim=1)
-            xyz_N3HW = torch.cat([x_N1HW, Y_N1HW, z_N1HW], dim=1)
+            xyz_N3HW = torch.cat([cubed[:, :1], Y_N1HW, cubed[:, 1:]], dim=1)
             return nn.functional.conv2d(xyz_N3HW, self.to_rgb)
 
         def excess(rgb_N3HW: Tensor) -> Tensor:
