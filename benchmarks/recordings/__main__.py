@@ -26,6 +26,7 @@ from benchmarks.recordings.partition import PhotoSets
 from benchmarks.recordings.plans import PLANS, image_size_of, pieces
 from benchmarks.recordings.recorder import Piece, Recorder
 from benchmarks.recordings.rows import Row, append_rows, open_rows
+from models.training.settings import TrainingSettings
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -93,12 +94,13 @@ class _Spans:
 
     def add(self, row: Row) -> None:
         """Note the last row of a piece."""
-        key = key_of(settings=row["settings"])
+        settings = TrainingSettings.from_dict(row["settings"])
+        key = key_of(settings=settings.identity())
         self._spans.setdefault(key, []).append((row["start"], row["end"]))
 
     def holds(self, piece: Piece) -> bool:
         """Whether one recorded piece has all epochs of this one."""
-        spans = self._spans.get(key_of(settings=piece.settings.to_dict()), [])
+        spans = self._spans.get(key_of(settings=piece.settings.identity()), [])
         return any(start <= piece.start and end >= piece.end for start, end in spans)
 
 

@@ -37,6 +37,7 @@ from benchmarks.recordings.recorder import CURVE
 from benchmarks.recordings.rows import Row, read_rows
 from models.metrics.objective import DEFAULT_GUARDS, DEFAULT_OBJECTIVE, Guard, Objective
 from models.networks.complexity import network_sizes
+from models.training.settings import TrainingSettings
 
 PLANS = ("balance", "balance-pilot")
 #: what may take the place of the drift as the measure of balance, and the drift itself
@@ -55,8 +56,13 @@ def study_trials(rows: Sequence[Row]) -> pd.DataFrame:
     trainings: dict[str, list[Row]] = {}
     for row in rows:
         if row["plan"] in PLANS and row["kind"] == "branch":
-            trainings.setdefault(key_of(settings=row["settings"]), []).append(row)
+            trainings.setdefault(_key(row["settings"]), []).append(row)
     return trials_table([_trial(f"{i:04d}", epochs) for i, epochs in enumerate(trainings.values())])
+
+
+def _key(settings: dict[str, object]) -> str:
+    """Equal for equal settings, also where a row is of before one of them came."""
+    return key_of(settings=TrainingSettings.from_dict(settings).identity())
 
 
 def _trial(trial_id: str, epochs: list[Row]) -> dict[str, object]:
@@ -76,7 +82,7 @@ def _trial(trial_id: str, epochs: list[Row]) -> dict[str, object]:
         "state": "complete" if complete else "failed",
         "reason": last.get("failed"),
         "seed": settings["seed"],
-        "configuration_id": key_of(settings={**settings, "seed": None}),
+        "configuration_id": _key({**settings, "seed": 0}),
         "image_size": settings["image_size"],
         **{name: settings[name] for name in (*names, "discriminator_lr", "adversarial_factor")},
         **vars(sizes),

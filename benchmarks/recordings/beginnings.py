@@ -52,7 +52,7 @@ class States:
         """Where the state after so many epochs is kept; up to `pretrain_epochs` it is shared."""
         if not settings.adversarial or epochs <= settings.pretrain_epochs:
             settings = beginning_settings(settings)
-        key = key_of(settings=settings.to_dict(), data=self.data_key)
+        key = key_of(settings=settings.identity(), data=self.data_key)
         return self.folder / f"{key}-{epochs}.pt"
 
     def save(self, training: Training) -> None:

@@ -62,7 +62,7 @@ class Piece:
     def key(self, data_key: str) -> str:
         """Its name: the same settings, epochs and photos have the same, whatever the plan."""
         return key_of(
-            settings=self.settings.to_dict(), start=self.start, end=self.end, data=data_key
+            settings=self.settings.identity(), start=self.start, end=self.end, data=data_key
         )
 
 

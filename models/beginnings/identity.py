@@ -29,7 +29,7 @@ WITHOUT_INFLUENCE = (
 
 def stage_key(settings: TrainingSettings) -> str:
     """Equal for trainings on the same photos, validation and device that can share pre-training."""
-    plain = settings.to_dict()
+    plain = settings.identity()
     stage = {name: plain[name] for name in plain if name not in WITHOUT_INFLUENCE}
     return _hash({**stage, "seed": settings.seed_of(0)})
 

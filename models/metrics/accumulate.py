@@ -126,13 +126,12 @@ class ValidationMetrics:
         statistics_NS = torch.cat(self._statistics)
         columns_NS = torch.cat([statistics_NS, photo_shares(*pixels)[:, None]], dim=1).numpy()
         n = self.n_photos
-        draws_BN = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
         resampled = [
             _metrics_of(dict(zip(self._sums, means[:-1], strict=True)), means[-1])
-            for means in (draws_BN / n @ columns_NS).tolist()
+            for means in resampled_means(columns_NS).tolist()
         ]
         return {
-            name: _bias_corrected(value, np.array([each[name] for each in resampled]), n)
+            name: bias_corrected(value, np.array([each[name] for each in resampled]), n)
             for name, value in values.items()
         }
 
@@ -156,7 +155,19 @@ def _metrics_of(mean: Mapping[str, float], distance: float) -> dict[str, float]:
     return {name: values[name] for name in METRICS}
 
 
-def _bias_corrected(value: float, resampled: npt.NDArray[np.float64], n: int) -> MetricInterval:
+def resampled_means(columns_NS: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Means over 1,000 sets drawn from N photos with replacement, (1000, S); fixed for each N."""
+    n = len(columns_NS)
+    draws_BN = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
+    means_BS: npt.NDArray[np.float64] = draws_BN / n @ columns_NS
+    return means_BS
+
+
+def bias_corrected(value: float, resampled: npt.NDArray[np.float64], n: int) -> MetricInterval:
+    """The 90 % interval of a measure of n photos from the values of resampled sets of them.
+
+    As `ValidationMetrics.compute_intervals` has it; NaN where a value is not finite, and for n = 1.
+    """
     if n < 2 or not np.isfinite(value) or not np.isfinite(resampled).all():
         return MetricInterval(value, math.nan, math.nan)
     below = float((resampled < value).mean() + 0.5 * (resampled == value).mean())

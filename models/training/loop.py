@@ -59,6 +59,7 @@ class Training:
             self.average = WeightAverage(
                 self.pair.generator,
                 half_life_images=settings.ema_images,
+                share_of_seen=settings.ema_share,
                 captures=compute.captures,
             )
         self.window = LossWindow(smoothing=settings.loss_smoothing)

@@ -47,6 +47,9 @@ class TrainingSettings:
     image_size: int = 128
     #: half-life, in images, of the moving average of the generator's weights; 0 turns it off
     ema_images: int = 2000
+    #: the half-life is never more than this share of the images seen so far, so that early weights
+    #: fade; with a large `ema_images` it grows with the training
+    ema_share: float = 0.1
     #: weight of the past in the moving average of the losses, a step (0.98 in the report)
     loss_smoothing: float = 0.98
     #: training steps whose mean losses make one row of the curves
@@ -80,7 +83,7 @@ class TrainingSettings:
             _check_range(name, getattr(self, name), 0.0, 1.0)
         # Smaller ones would be enlarged more than 2.5 times.
         _check_range("crop_area", self.crop_area, 0.1, 1.0)
-        for name in ("generator_lr", "discriminator_lr", "lr_decay"):
+        for name in ("generator_lr", "discriminator_lr", "lr_decay", "ema_share"):
             value = getattr(self, name)
             _check_number(name, value)
             if not 0.0 < value <= 1.0:
@@ -122,6 +125,16 @@ class TrainingSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
         return asdict(self)
+
+    def identity(self) -> dict[str, Any]:
+        """As `to_dict`, for keys of what was trained: those of before a setting came stay valid.
+
+        A later setting that does not have its default is a part of them.
+        """
+        plain = self.to_dict()
+        if self.ema_share == type(self).ema_share:
+            del plain["ema_share"]
+        return plain
 
 
 def _check_number(name: str, value: object) -> None:

@@ -14,20 +14,27 @@ import torch
 
 from models.networks.generator import Generator
 
-#: the half-life never exceeds this share of the images seen so far, so that early weights fade
-RAMP_UP = 0.1
-
 
 class WeightAverage:
     """Averaged copy of a generator; `network` is what is validated and exported.
 
-    With `captures` the share by which it moves lies on the device, for steps that are recorded.
+    Args:
+        generator: to be averaged.
+        half_life_images: after so many images a weight counts half ...
+        share_of_seen: ... but after this share of all images seen so far, if that is less.
+        captures: the share by which it moves lies on the device, for steps that are recorded.
     """
 
     def __init__(
-        self, generator: Generator, *, half_life_images: int, captures: bool = False
+        self,
+        generator: Generator,
+        *,
+        half_life_images: int,
+        share_of_seen: float = 0.1,
+        captures: bool = False,
     ) -> None:
-        self.half_life_images = half_life_images
+        self._half_life_images = half_life_images
+        self._share_of_seen = share_of_seen
         self.network = copy.deepcopy(generator).requires_grad_(False)
         self._averages = _float_state(self.network)
         self._sources = _float_state(generator)
@@ -36,7 +43,7 @@ class WeightAverage:
 
     def schedule(self, *, batch_size: int, images_seen: int) -> None:
         """Set how far the next updates move, after training on `images_seen` images."""
-        half_life = min(float(self.half_life_images), images_seen * RAMP_UP)
+        half_life = min(float(self._half_life_images), images_seen * self._share_of_seen)
         decay = 0.5 ** (batch_size / half_life) if half_life > 0 else 0.0
         self._share = 1.0 - decay
         if self._share_tensor is not None:

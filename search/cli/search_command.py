@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import InputError
-from models.metrics.broken_guards import describe_broken_guards
+from models.metrics.unseen import describe_broken_guards
 from search.cli.storage_flag import tell_apart, without_secrets
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig
 from search.progress.time_left import rough

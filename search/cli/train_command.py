@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import InputError
-from models.metrics.broken_guards import describe_broken_guards
+from models.metrics.unseen import describe_broken_guards
 from search.cli.results_commands import add_trial_flags
 from search.cli.search_command import parse_duration
 from search.config import DEVICE_NAMES, SearchConfig

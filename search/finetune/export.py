@@ -15,10 +15,15 @@ from data_pipeline.sources.by_name import is_folder
 from models.bundle.publish import check_licence
 from models.bundle.store import check_target, write_bundle
 from models.file_names import SAMPLES
-from models.metrics.broken_guards import describe_broken_guards
 from models.metrics.names import METRICS
 from models.metrics.objective import DEFAULT_GUARDS, Guard
-from models.metrics.unseen import MetricInterval, from_columns, to_columns, verdict_of
+from models.metrics.unseen import (
+    MetricInterval,
+    describe_broken_guards,
+    from_columns,
+    to_columns,
+    verdict_of,
+)
 from models.metrics.validation import grey_baseline
 from models.networks.complexity import network_sizes
 from models.training.settings import TrainingSettings

@@ -202,7 +202,7 @@ def ended_row(record: TrialRecord, config: SearchConfig, outcome: TrialOutcome) 
 
 def _configuration_id(settings: TrainingSettings, config: SearchConfig) -> str:
     """Hash of all that changes a trial's result, except the seeds: repeats share it."""
-    identity = {key: value for key, value in settings.to_dict().items() if key in NAMES}
+    identity = {key: value for key, value in settings.identity().items() if key in NAMES}
     if settings.crop_area == 1:
         del identity["crop_area"]  # runs of before there were crops keep their identities
     identity |= {"max_epochs": config.max_epochs, "fit": config.fit, "images": config.images}

@@ -131,6 +131,7 @@ def test_a_longer_beginning_extends_a_shorter_one(
         {"dropout": 0.4},
         {"pretrain_seed": 8},
         {"ema_images": 0},
+        {"ema_share": 0.2},
         {"flip": False},
         {"batch_size": 5},
     ],

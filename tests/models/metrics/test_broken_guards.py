@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from models.metrics.broken_guards import describe_broken_guards
 from models.metrics.objective import Guard, Objective
+from models.metrics.unseen import describe_broken_guards
 
 
 def test_nothing_is_said_when_all_guards_hold() -> None:

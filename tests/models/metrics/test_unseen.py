@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from models.metrics.broken_guards import describe_broken_guards
 from models.metrics.objective import Guard, Objective
 from models.metrics.unseen import (
     MetricInterval,
     columns_of_row,
+    describe_broken_guards,
     describe_figures,
     from_columns,
     to_columns,

@@ -30,6 +30,7 @@ valid_values = st.fixed_dictionaries(
         "batch_size": st.integers(2, 512),
         "image_size": st.integers(1, 32).map(lambda n: 32 * n),
         "ema_images": st.integers(0, 10**6),
+        "ema_share": rates,
         "loss_smoothing": shares,
         "window_steps": st.integers(1, 1000),
         "flip": st.booleans(),
@@ -73,6 +74,7 @@ def test_every_setting_is_tested_here() -> None:
         ("discriminator_every", 0, "at least 1"),
         ("pretrain_epochs", -1, "at least 0"),
         ("lr_decay", 1.5, "above 0 and at most 1"),
+        ("ema_share", 0, "above 0 and at most 1"),
         ("lr_decay_every_epochs", 0, "at least 1"),
         ("dropout", -0.1, "at least 0.0"),
         ("batch_size", 1, "at least 2"),
@@ -120,3 +122,10 @@ def test_settings_are_frozen() -> None:
 def test_factor_zero_is_no_adversarial_training() -> None:
     assert not TrainingSettings(adversarial_factor=0.0).adversarial
     assert TrainingSettings(adversarial_factor=1e-9).adversarial
+
+
+def test_a_later_setting_leaves_the_identities_of_before() -> None:
+    settings = TrainingSettings()
+    assert settings.identity().keys() == settings.to_dict().keys() - {"ema_share"}
+    changed = dataclasses.replace(settings, ema_share=0.2)
+    assert changed.identity() == changed.to_dict()

@@ -130,5 +130,20 @@ def test_an_older_checkpoint_may_lack_newer_settings(
 ) -> None:
     state = load_checkpoint(uninterrupted[0] / "checkpoint.pt")
     assert state["settings"].pop("dropout") == TrainingSettings().dropout
+    assert state["settings"].pop("ema_share") == TrainingSettings().ema_share
     save_checkpoint(tmp_path / "checkpoint.pt", state)
     assert new_trial(tmp_path, photo_cache).done
+
+
+def test_a_half_life_that_grows_goes_on_growing(tmp_path: Path, photo_cache: PhotoCache) -> None:
+    growing = replace(tiny_settings(), ema_images=10**9, ema_share=0.5)
+    run_to_end(new_trial(tmp_path / "whole", photo_cache, settings=growing))
+    new_trial(tmp_path / "resumed", photo_cache, settings=growing).run_epoch()
+    run_to_end(new_trial(tmp_path / "resumed", photo_cache, settings=growing))
+    assert_same_trial(tmp_path / "resumed", tmp_path / "whole")
+    run_to_end(new_trial(tmp_path / "other", photo_cache))
+    averages = [
+        load_checkpoint(tmp_path / name / "checkpoint.pt")["training"]["average"]
+        for name in ("whole", "other")
+    ]
+    assert differences(*averages) != []

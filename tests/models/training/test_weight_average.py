@@ -36,6 +36,20 @@ def test_average_equals_a_plain_loop_also_for_batch_statistics() -> None:
             assert not torch.allclose(state[name], generator.state_dict()[name]), name
 
 
+def test_the_half_life_grows_with_the_share_of_images_seen() -> None:
+    torch.manual_seed(0)
+    generator = Generator(3)
+    average = WeightAverage(generator, half_life_images=10**9, share_of_seen=0.5)
+    before = {name: value.clone() for name, value in average.network.named_parameters()}
+    train_a_little(generator)
+    average.schedule(batch_size=100, images_seen=1000)
+    average.update()
+    decay = 0.5 ** (100 / 500)
+    for name, value in generator.named_parameters():
+        moved = average.network.get_parameter(name)
+        assert torch.allclose(moved, decay * before[name] + (1 - decay) * value, rtol=1e-5), name
+
+
 def test_first_weights_fade_quickly() -> None:
     torch.manual_seed(0)
     generator = Generator(3)
