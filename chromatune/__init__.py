@@ -6,7 +6,7 @@
     run = chromatune.open_run("runs/first")  # a stored run: tables, figures, pictures
     chromatune.train(run.path, out="final", epochs=60)  # the winner, trained on, as a bundle
     chromatune.export(run.path, "exported")  # trial `run.best`; with by="balance" `run.balanced`
-    bundle = chromatune.load("exported")
+    bundle = chromatune.load("exported")  # or OWNER/NAME on the Hugging Face Hub
     image = chromatune.colorize(PIL.Image.open("photo.jpg"), bundle)
 
 `open_run` needs neither Torch nor Ray. What these names return is documented where it is defined;
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.results import RunResults, open_run
+    from models.bundle.fetch import open_bundle as load
     from models.bundle.store import Bundle
-    from models.bundle.store import load_bundle as load
     from models.coloring import colorize_image as colorize
     from search.api import Search
     from search.finetune.export import export_trial as export
@@ -52,7 +52,7 @@ _DEFINED_IN = {
     "Trained": ("search.finetune.train_session", "Trained"),
     "colorize": ("models.coloring", "colorize_image"),
     "export": ("search.finetune.export", "export_trial"),
-    "load": ("models.bundle.store", "load_bundle"),
+    "load": ("models.bundle.fetch", "open_bundle"),
     "open_run": ("analysis.results", "open_run"),
     "train": ("search.finetune.train_api", "train"),
 }

@@ -11,7 +11,7 @@ import pytest
 
 import chromatune
 from analysis.results import open_run
-from models.bundle.store import load_bundle
+from models.bundle.fetch import open_bundle
 from models.coloring import colorize_image
 from search.api import Search
 from search.finetune.train_api import train
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_each_name_is_what_it_says() -> None:
     assert chromatune.open_run is open_run
-    assert chromatune.load is load_bundle
+    assert chromatune.load is open_bundle
     assert chromatune.colorize is colorize_image
     assert chromatune.Search is Search
     assert chromatune.train is train
