@@ -116,7 +116,7 @@ def colorize_paths(
     finished: queue.SimpleQueue[tuple[int, PhotoResult] | BaseException] = queue.SimpleQueue()
     source = _Source(jobs)
     results: dict[int, PhotoResult] = {}
-    with _quiet_libraries(n_threads), ThreadPoolExecutor(n_threads) as pool:
+    with quiet_libraries(n_threads), ThreadPoolExecutor(n_threads) as pool:
         for _ in range(n_threads):
             pool.submit(_work, source, options, finished)
         try:
@@ -272,7 +272,7 @@ def _finish(work: _Work, ab_n2SS: FloatArray, options: _Options) -> PhotoResult:
 
 
 @contextmanager
-def _quiet_libraries(n_threads: int) -> Iterator[None]:
+def quiet_libraries(n_threads: int) -> Iterator[None]:
     """Have libraries start no threads beside ours, keep memory, and print of no damaged files."""
     torch_before, cv2_before = torch.get_num_threads(), cv2.getNumThreads()
     cv2_level = cv2_log.getLogLevel()
