@@ -7,13 +7,14 @@ decoding overlaps another's network, and no thread waits for another.
 
 from __future__ import annotations
 
+import copy
 import queue
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -104,15 +105,16 @@ def colorize_paths(
     folder that does not exist; nothing is written then.
     """
     check_strength(strength)
+    # A copy, with weights in the order in which a processor's convolutions need 0.55 to 0.8 of the
+    # time; the caller's own goes on rounding as before.
+    generator = copy.deepcopy(bundle.generator).to(memory_format=torch.channels_last)
     options = _Options(
-        bundle=bundle,
+        bundle=replace(bundle, generator=generator),
         strength=strength,
         compare=compare,
     )
     jobs = plan_jobs(photos, out, output_format=check_format(output_format), force=force)
     n_threads = max(1, min(n_threads or usable_cores(), len(jobs)))
-    # the order of weights in which a processor needs 0.55 to 0.8 of the time for convolutions
-    bundle.generator.to(memory_format=torch.channels_last)
     finished: queue.SimpleQueue[tuple[int, PhotoResult] | BaseException] = queue.SimpleQueue()
     source = _Source(jobs)
     results: dict[int, PhotoResult] = {}
