@@ -19,7 +19,7 @@ endif
 RUN := $(RUNS)/$(NAME)
 SEARCH := --image-size 64 --trials 8 --max-epochs 6
 
-.PHONY: help install develop search test test-slow lint types check clean
+.PHONY: help install develop search test test-slow lint types docs check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -78,7 +78,11 @@ lint: $(DEVELOPED) ## ruff
 types: $(DEVELOPED) ## mypy --strict
 	$(BIN)/mypy
 
-check: lint types test ## what CI runs first
+docs: $(DEVELOPED) ## API pages in build/docs; a warning is an error
+	$(BIN)/python -m sphinx --builder html --fresh-env --fail-on-warning --keep-going --quiet \
+		docs/api build/docs
+
+check: lint types docs test ## what CI runs first
 
 clean: ## remove .venv and caches of the tools
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

@@ -4,8 +4,9 @@
 
     run = chromatune.Search(images="photos", trials=40).run()  # as `chromatune search`
     run = chromatune.open_run("runs/first")  # a stored run: tables, figures, pictures
+    chromatune.train(run.path, out="final", epochs=60)  # the winner, trained on, as a bundle
     chromatune.export(run.path, "exported")  # trial `run.best`; with by="balance" `run.balanced`
-    bundle = chromatune.load("exported")
+    bundle = chromatune.load("exported")  # or OWNER/NAME on the Hugging Face Hub
     image = chromatune.colorize(PIL.Image.open("photo.jpg"), bundle)
 
 `open_run` needs neither Torch nor Ray. What these names return is documented where it is defined;
@@ -20,11 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.results import RunResults, open_run
+    from models.bundle.fetch import open_bundle as load
     from models.bundle.store import Bundle
-    from models.bundle.store import load_bundle as load
     from models.coloring import colorize_image as colorize
     from search.api import Search
     from search.finetune.export import export_trial as export
+    from search.finetune.train_api import train
+    from search.finetune.train_session import Trained
 
     __version__: str
 
@@ -32,11 +35,13 @@ __all__ = [
     "Bundle",
     "RunResults",
     "Search",
+    "Trained",
     "__version__",
     "colorize",
     "export",
     "load",
     "open_run",
+    "train",
 ]
 
 #: name -> module and name there
@@ -44,10 +49,12 @@ _DEFINED_IN = {
     "Bundle": ("models.bundle.store", "Bundle"),
     "RunResults": ("analysis.results", "RunResults"),
     "Search": ("search.api", "Search"),
+    "Trained": ("search.finetune.train_session", "Trained"),
     "colorize": ("models.coloring", "colorize_image"),
     "export": ("search.finetune.export", "export_trial"),
-    "load": ("models.bundle.store", "load_bundle"),
+    "load": ("models.bundle.fetch", "open_bundle"),
     "open_run": ("analysis.results", "open_run"),
+    "train": ("search.finetune.train_api", "train"),
 }
 
 

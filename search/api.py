@@ -12,9 +12,7 @@ were.
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
 from rich.console import Console
 
 from search import interrupts
+from search.config import DeviceName
 from search.progress.display import Progress
 from search.run.storage_errors import SearchHaltedError
 from search.session import SearchSession, new_config
@@ -46,7 +45,7 @@ class SearchSettings(TypedDict, total=False):
     batch_size: int
     fit: Literal["crop", "squash"]
     concurrency: int | None
-    device: Literal["auto", "cuda", "mps", "cpu"]
+    device: DeviceName
     trials_per_gpu: int | Literal["auto"]
     time_budget_sec: float | None
     seed: int
@@ -150,7 +149,7 @@ class Search:
         console = Console(file=sys.stderr, highlight=False, soft_wrap=True, quiet=quiet,
                           force_jupyter=False)  # fmt: skip
         with (
-            interrupts.installed(_interruptible()),
+            interrupts.installed(interrupts.of_caller()),
             _ObservedProgress(console, on_epoch, on_trial) as progress,
         ):
             try:
@@ -210,10 +209,3 @@ class _ObservedProgress(Progress):
         except Exception as error:
             self.error = error
             raise
-
-
-def _interruptible() -> Sequence[signal.Signals]:
-    """Ctrl-C, unless the caller has a handler of its own for it."""
-    here = threading.current_thread() is threading.main_thread()
-    default = here and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    return (signal.SIGINT,) if default else ()

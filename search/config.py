@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import yaml
 
@@ -19,7 +19,8 @@ from search.addresses import check_remote_storage, database_url, without_passwor
 from search.space import Point, SearchSpace
 from search.tracking.tracker import TRACKERS
 
-DEVICE_NAMES = ("auto", "cuda", "mps", "cpu")
+DeviceName = Literal["auto", "cuda", "mps", "cpu"]
+DEVICE_NAMES: tuple[DeviceName, ...] = get_args(DeviceName)
 FITS = ("crop", "squash")
 _Nested = TypeVar("_Nested")
 SYNTHETIC_SOURCE = "synthetic:600"
@@ -59,7 +60,7 @@ class SearchConfig:
     fit: Literal["crop", "squash"] = "crop"
     #: trials at the same time; null: as many as the machine or cluster has room for
     concurrency: int | None = None
-    device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
+    device: DeviceName = "auto"
     #: trials that share one GPU; auto: as many as its memory and the cores beside it allow
     trials_per_gpu: int | Literal["auto"] = 1
     #: stop asking for trials after so many seconds; null: no limit

@@ -35,6 +35,13 @@ def installed(
             signal.signal(number, handler)
 
 
+def of_caller() -> Sequence[signal.Signals]:
+    """What a function that a program calls may take: Ctrl-C, unless the program handles it."""
+    here = threading.current_thread() is threading.main_thread()
+    default = here and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return (signal.SIGINT,) if default else ()
+
+
 def requested() -> bool:
     """Whether the command was asked to end."""
     return _requested

@@ -38,7 +38,7 @@ def test_a_given_name_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "develops"), [("search", False), ("lint", True), ("test", True)]
+    ("target", "develops"), [("search", False), ("lint", True), ("docs", True), ("test", True)]
 )
 def test_only_tests_and_checks_install_what_they_need(
     tmp_path: Path, target: str, develops: bool

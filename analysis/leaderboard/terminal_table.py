@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from analysis.leaderboard.winners import BEST_BALANCE, BEST_COLOURS, Winners
+from analysis.stored_run.columns import PENALIZED
 
 WIDTH = 100
 
@@ -32,7 +33,8 @@ _TREND_AT = sum(width + 1 for _, width, _ in _COLUMNS[:7])
 _TREND_WIDTH = 11
 #: beside the trend, in runs that measured it
 _AUC = ("AUC", 4, ">")
-_WITH_AUC = (*_COLUMNS[:8], _AUC, *_COLUMNS[8:])
+#: beside the objective, where the cost of guards makes a difference: what the best colours are of
+_PENALIZED = ("penal.", 6, ">")
 #: how the winners are marked beside their rank
 _MARKS = {BEST_BALANCE: "B", BEST_COLOURS: "C"}
 #: ECMA-48 codes, the colours told apart by people with any common colour-vision deficiency
@@ -49,7 +51,14 @@ def leaderboard_text(
     rows as a table and more than a second to print them as text.
     """
     has_auc = "discriminator_auc" in board and board["discriminator_auc"].notna().any()
-    layout = _WITH_AUC if has_auc else _COLUMNS
+    shows_penalized = has_penalties(board, objective)
+    layout = (
+        *_COLUMNS[:8],
+        *([_AUC] if has_auc else []),
+        _COLUMNS[8],
+        *([_PENALIZED] if shows_penalized else []),
+        *_COLUMNS[9:],
+    )
     titles = [objective if name == "objective" else name for name, _, _ in layout]
     title = _line([*titles, "why"], layout)
     lines = [f"{_BOLD}{title}{_PLAIN}" if colour else title]
@@ -68,9 +77,12 @@ def leaderboard_text(
     )
     columns = [board[name].tolist() for name in names]
     aucs = board["discriminator_auc"].tolist() if has_auc else [math.nan] * len(board)
-    for rank, best, trial, g, d, ratio, drift, trend, state, value, skill, seconds, why, auc in zip(
-        *columns, aucs, strict=True
-    ):
+    penalties = board[PENALIZED].tolist() if shows_penalized else [math.nan] * len(board)
+    for (
+        (rank, best, trial, g, d, ratio, drift, trend, state, value, skill, seconds, why),
+        auc,
+        penalized,
+    ) in zip(zip(*columns, strict=True), aucs, penalties, strict=True):
         cells = [
             str(rank),
             "".join(letter for mark, letter in _MARKS.items() if mark in _text(best)),
@@ -82,6 +94,7 @@ def leaderboard_text(
             trend if state == "complete" else state,
             *([_number(auc, ".2f")] if has_auc else []),
             _number(value, ".4g"),
+            *([_number(penalized, ".4g")] if shows_penalized else []),
             _number(skill, "+.3f"),
             _number(seconds / 60, ".1f"),
             why,
@@ -97,6 +110,17 @@ def leaderboard_table(board: pd.DataFrame, *, objective: str = "ab_swd") -> Text
     text = Text.from_ansi(lines)
     text.no_wrap, text.overflow = True, "crop"
     return text
+
+
+def has_penalties(board: pd.DataFrame, objective: str) -> bool:
+    """Whether the guards cost some trial so much that the table shows it."""
+    if PENALIZED not in board:
+        return False
+    pairs = zip(board[objective].tolist(), board[PENALIZED].tolist(), strict=True)
+    return any(
+        not math.isnan(penalized) and _number(value, ".4g") != _number(penalized, ".4g")
+        for value, penalized in pairs
+    )
 
 
 def winners_text(chosen: Winners, on_test_photos: str | None = None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -17,6 +17,7 @@ from analysis.leaderboard.winners import winners
 from analysis.report.drawing import FIGURES, ReportFigures
 from analysis.report.figures.parallel_coordinates import AXIS_WIDTH_PIXELS
 from analysis.report.figures.search_history import MIN_TRIALS_FOR_IMPORTANCE, SLICE_WIDTH_PIXELS
+from analysis.report.live_state import LiveParts, LiveState
 from analysis.report.pictures import pictures_of
 from analysis.report.tables import (
     headline,
@@ -32,6 +33,8 @@ from analysis.stored_run.run import Run
 from data_pipeline.durable import replace_file
 
 N_PICTURES = 6
+#: what run by themselves, in this order; the page of a running search has `live.js` before them
+_SCRIPTS = ("report.js", "board.js")
 
 
 def write_report(
@@ -54,8 +57,14 @@ def write_report(
     return out
 
 
-def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> str:
-    """Render the report as one HTML page."""
+def render_report(
+    run: Run, *, target_ratio: float, weights: Weights | None, live: LiveParts | None = None
+) -> str:
+    """Render the report as one HTML page.
+
+    With `live` it is the page of a running search: it asks its server for `state`, `page` and
+    `plotly.js` (`live_server`), and for nothing else.
+    """
     board = build_leaderboard(run, target_ratio=target_ratio, weights=weights)
     chosen = winners(board, run.objective)
     labels = chosen.labels
@@ -65,11 +74,9 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
     contours = drawing.contours()
     ended = set(run.trials.loc[run.trials["state"].isin(ENDED), "trial_id"])
     shown = [trial_id for trial_id in dict.fromkeys((*labels, *ranked)) if trial_id in ended]
-    environment = Environment(
-        loader=PackageLoader("analysis.report", "page"), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("report.html").render(
+    return _template("report.html").render(
         run=run,
+        live=live,
         headline=headline(run),
         chosen=chosen,
         winners=winner_facts(run, board, chosen),
@@ -103,10 +110,21 @@ def render_report(run: Run, *, target_ratio: float, weights: Weights | None) -> 
             "contour": _script_json({name: _plotly(f) for name, f in contours.items()}),
         },
         losses_json=_script_json(loss_records(run, board, drawing.losses, drawing.validations)),
-        plotly_js=Markup(get_plotlyjs()),
+        plotly_js="" if live else Markup(get_plotlyjs()),
         style=_page_file("report.css"),
-        script=_page_file("report.js"),
+        scripts=[_page_file(name) for name in (*(("live.js",) if live else ()), *_SCRIPTS)],
     )
+
+
+def render_state(state: LiveState, problem: str | None) -> str:
+    """What stands at the top of a live page; `problem` is why its report cannot be newer."""
+    return _template("live.html").render(state=state, problem=problem)
+
+
+def _template(name: str) -> Template:
+    loader = PackageLoader("analysis.report", "page")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    return environment.get_template(name)
 
 
 def _plotly(figure: go.Figure) -> dict[str, Any]:

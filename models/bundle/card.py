@@ -11,11 +11,13 @@ from typing import Any
 
 import yaml
 
+from models.bundle.rgb_onnx import RGB_ONNX_NAME
 from models.metrics.names import METRIC_MEANINGS
 from models.networks.complexity import generator_parameters
 
 CARD_NAME = "README.md"
 SAMPLES_NAME = "samples.png"
+_SAMPLES_TEXT = "Grey inputs left, outputs right"
 
 _LIMITS = """\
 - It was trained on one kind of photo, namely those described above. On portraits, interiors or
@@ -27,12 +29,14 @@ _LIMITS = """\
 """
 
 
-def model_card(config: Mapping[str, Any], *, has_samples: bool) -> str:
+def model_card(config: Mapping[str, Any], *, has_samples: bool, has_rgb_onnx: bool = False) -> str:
     """Write the card of the bundle with this `config.json`, as Markdown with YAML front matter."""
     return "\n".join(
         [
             "---",
-            yaml.safe_dump(_front_matter(config), sort_keys=False, allow_unicode=True).rstrip(),
+            yaml.safe_dump(
+                _front_matter(config, has_samples), sort_keys=False, allow_unicode=True
+            ).rstrip(),
             "---",
             "",
             *_opening(config, has_samples=has_samples),
@@ -50,19 +54,23 @@ def model_card(config: Mapping[str, Any], *, has_samples: bool) -> str:
             _LIMITS,
             "",
             *_how_to_use(config),
+            *(_rgb_onnx(config) if has_rgb_onnx else []),
             *_licence(config),
             *_section("Versions", _rows(config.get("versions")), ("", "")),
         ]
     )
 
 
-def _front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
+def _front_matter(config: Mapping[str, Any], has_samples: bool) -> dict[str, Any]:
     front: dict[str, Any] = {
         **({"license": str(config["licence"])} if config.get("licence") else {}),
         "library_name": "chromatune",
         "pipeline_tag": "image-to-image",
         "tags": ["image-colorization", "colorization", "cielab", "unet", "gan", "onnx"],
     }
+    if has_samples:
+        # https://huggingface.co/docs/hub/model-cards-components
+        front["widget"] = [{"text": _SAMPLES_TEXT, "output": {"url": SAMPLES_NAME}}]
     tested = _intervals(config)
     values = {name: numbers[0] for name, numbers in tested.items()}
     results = [
@@ -106,7 +114,7 @@ def _opening(config: Mapping[str, Any], *, has_samples: bool) -> list[str]:
     if broken := config.get("broken_guards"):
         lines += [f"**Its colours fail the guards of the search:** {_cell(broken)}.", ""]
     if has_samples:
-        lines += [f"![Grey inputs left, outputs right]({SAMPLES_NAME})", ""]
+        lines += [f"![{_SAMPLES_TEXT}]({SAMPLES_NAME})", ""]
         lines += ["Photos it was not trained on: grey inputs left, outputs right.", ""]
     return lines
 
@@ -204,6 +212,27 @@ def _how_to_use(config: Mapping[str, Any]) -> list[str]:
         '(ab_N2HW,) = session.run(None, {"L": L_N1HW})',
         "lab[:, :, 1:] = ab_N2HW[0].transpose(1, 2, 0) * 127",
         'Image.fromarray((lab2rgb(lab) * 255).round().astype(np.uint8)).save("coloured.png")',
+        "```",
+        "",
+    ]
+
+
+def _rgb_onnx(config: Mapping[str, Any]) -> list[str]:
+    size = config["image_size"]
+    return [
+        "Without torch and without CIELAB, sRGB in and out, N x 3 x H x W from 0 to 1:",
+        "",
+        "```python",
+        "import numpy as np",
+        "import onnxruntime",
+        "from PIL import Image",
+        "",
+        f'photo = Image.open("photo.jpg").convert("RGB").resize(({size}, {size}))',
+        "rgb_N3HW = np.float32(photo).transpose(2, 0, 1)[None] / 255",
+        f'session = onnxruntime.InferenceSession("THIS_FOLDER/{RGB_ONNX_NAME}")',
+        '(coloured,) = session.run(None, {"rgb": rgb_N3HW})',
+        "pixels = np.uint8((coloured[0].transpose(1, 2, 0) * 255).round())",
+        'Image.fromarray(pixels).save("coloured.png")',
         "```",
         "",
     ]

@@ -12,7 +12,7 @@ from typing import Any, Self
 from huggingface_hub import ModelHubMixin, snapshot_download
 
 from models.bundle.generator_config import generator_settings
-from models.bundle.store import FILE_NAMES, Bundle, load_bundle
+from models.bundle.store import KNOWN_NAMES, Bundle, load_bundle
 from models.networks.generator import Generator
 
 
@@ -49,7 +49,7 @@ class PretrainedGenerator(Generator, ModelHubMixin):
                     force_download=force_download,
                     local_files_only=local_files_only,
                     token=token,
-                    allow_patterns=list(FILE_NAMES),
+                    allow_patterns=list(KNOWN_NAMES),
                 )
             )
         bundle = load_bundle(folder)
@@ -60,6 +60,6 @@ class PretrainedGenerator(Generator, ModelHubMixin):
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """Copy the bundle's files, so that what is shared is the bundle as it was exported."""
-        for name in FILE_NAMES:
+        for name in KNOWN_NAMES:
             if (self.folder / name).exists():
                 shutil.copyfile(self.folder / name, save_directory / name)

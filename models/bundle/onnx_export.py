@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from models.networks.generator import Generator
 from models.networks.sides import SIDE_MULTIPLE
@@ -25,12 +26,33 @@ def write_onnx(path: Path, generator: Generator, *, metadata: Mapping[str, str])
     Input `L` (batch, 1, height, width) and output `ab` (batch, 2, height, width), both float32 in
     [-1, 1]; batch is free, height and width are any multiples of 32.
     """
+    write_graph(
+        path,
+        copy.deepcopy(generator).cpu().eval(),
+        torch.zeros(2, 1, 2 * SIDE_MULTIPLE, 3 * SIDE_MULTIPLE),
+        input_name=INPUT_NAME,
+        output_name=OUTPUT_NAME,
+        metadata=metadata,
+    )
+
+
+def write_graph(
+    path: Path,
+    model: nn.Module,
+    example_NCHW: Tensor,
+    *,
+    input_name: str,
+    output_name: str,
+    metadata: Mapping[str, str],
+) -> None:
+    """Write a model of images, on the CPU and in eval mode, to `path`.
+
+    Its batch is free, its height and width any multiples of 32; the example's are 64 and 96.
+    """
     # The export needs a second or two to import and no other part of the package does.
     import onnx
 
-    model = copy.deepcopy(generator).cpu().eval()
     side = torch.export.Dim
-    example_L_N1HW = torch.zeros(2, 1, 2 * SIDE_MULTIPLE, 3 * SIDE_MULTIPLE)
     shapes = {0: side("batch"), 2: SIDE_MULTIPLE * side("h"), 3: SIDE_MULTIPLE * side("w")}
     chatter = logging.getLogger("torch.onnx")
     level = chatter.level
@@ -40,11 +62,11 @@ def write_onnx(path: Path, generator: Generator, *, metadata: Mapping[str, str])
             warnings.simplefilter("ignore")  # deprecations inside the exporter, none of ours
             program = torch.onnx.export(
                 model,
-                (example_L_N1HW,),
+                (example_NCHW,),
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=[INPUT_NAME],
-                output_names=[OUTPUT_NAME],
+                input_names=[input_name],
+                output_names=[output_name],
                 dynamic_shapes=(shapes,),
                 verbose=False,
             )

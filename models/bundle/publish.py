@@ -14,10 +14,10 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
 from data_pipeline.errors import InputError
-from models.bundle.store import FILE_NAMES, load_bundle
+from models.bundle.store import KNOWN_NAMES, load_bundle
 
 #: errors of whichever HTTP client the Hub's library uses, and of its offline mode
-_AWAY = cast("tuple[type[Exception], ...]", HfHubHTTPError.__bases__)
+AWAY = cast("tuple[type[Exception], ...]", HfHubHTTPError.__bases__)
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 #: answers of the Hub that a person can do something about
 _REFUSED = {401: "no valid token was sent", 403: "the token may not write there"}
@@ -41,14 +41,16 @@ def prepare_publication(folder: Path, repository: str) -> Publication:
     Raises InputError when `folder` is no bundle or `repository` no OWNER/NAME.
     """
     config = load_bundle(folder).config
-    if not _REPOSITORY.fullmatch(repository) or ".." in repository or "--" in repository:
+    if not is_repository(repository):
         raise InputError(f"a model of the Hub must be OWNER/NAME, but got {repository!r}")
     licence = config.get("licence")
     return Publication(
         folder=folder,
         repository=repository,
         files={
-            name: (folder / name).stat().st_size for name in FILE_NAMES if (folder / name).is_file()
+            name: (folder / name).stat().st_size
+            for name in KNOWN_NAMES
+            if (folder / name).is_file()
         },
         licence=licence if isinstance(licence, str) else None,
     )
@@ -80,10 +82,15 @@ def push(publication: Publication, *, private: bool = False, api: HfApi | None =
                 f"the Hub must accept the token for {publication.repository}, but "
                 f"{_REFUSED[status]}; log in with `hf auth login`, or set HF_TOKEN"
             ) from error
-        raise RuntimeError(f"the Hub refused the bundle ({status}): {_line(error)}") from error
-    except _AWAY as error:
-        raise RuntimeError(f"the Hub does not answer: {_line(error)}") from error
+        raise RuntimeError(f"the Hub refused the bundle ({status}): {line_of(error)}") from error
+    except AWAY as error:
+        raise RuntimeError(f"the Hub does not answer: {line_of(error)}") from error
     return commit.commit_url
+
+
+def is_repository(name: str) -> bool:
+    """Whether `name` has the form OWNER/NAME of the Hub's models."""
+    return bool(_REPOSITORY.fullmatch(name)) and ".." not in name and "--" not in name
 
 
 def check_licence(identifier: str) -> None:
@@ -98,5 +105,6 @@ def check_licence(identifier: str) -> None:
         )
 
 
-def _line(error: BaseException) -> str:
+def line_of(error: BaseException) -> str:
+    """An error's message in one line that is not too long."""
     return " ".join(str(error).split())[:200] or type(error).__name__

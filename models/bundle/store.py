@@ -4,6 +4,7 @@ generator.safetensors   the weights
 config.json             what rebuilds the generator and how it came to be, plain JSON
 generator.onnx          the same generator for runtimes without torch
 README.md               a model card in the Hugging Face Hub's format
+generator_rgb.onnx      with the conversions from and to sRGB in it (if asked for)
 samples.png             grey inputs left, outputs right (if the trial drew them)
 """
 
@@ -30,10 +31,13 @@ from models.bundle.generator_config import (
     read_regular_file,
 )
 from models.bundle.onnx_export import ONNX_NAME, write_onnx
+from models.bundle.rgb_onnx import RGB_ONNX_NAME, write_rgb_onnx
 from models.bundle.weights import WEIGHTS_NAME, read_weights, write_weights
 from models.networks.generator import Generator
 
 FILE_NAMES = (WEIGHTS_NAME, CONFIG_NAME, ONNX_NAME, CARD_NAME, SAMPLES_NAME)
+#: also what a bundle has only when that was asked for
+KNOWN_NAMES = (*FILE_NAMES, RGB_ONNX_NAME)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,7 @@ def write_bundle(
     generator: Generator,
     config: Mapping[str, Any],
     samples_png: bytes | None,
+    onnx_rgb: bool = False,
     force: bool = False,
 ) -> None:
     """Write `generator` as a bundle to the new folder `out`, whole or not at all; durable.
@@ -68,7 +73,7 @@ def write_bundle(
     the objects `hyperparameters`, `balance`, `training`, `metrics`, `grey_metrics` (the same
     metrics of the all-grey answer), `test_metrics` ([value, low, high] of each on photos that chose
     nothing), `test_grey_metrics`, `test_guards` (verdict by guard), `data` and `versions`; further
-    entries are kept as they are.
+    entries are kept as they are. `onnx_rgb` adds the ONNX graph from sRGB to sRGB.
 
     InputError when `out` exists (with `force`: when it holds anything but a bundle), or when the
     generator's weights are not finite.
@@ -93,7 +98,9 @@ def write_bundle(
         if samples_png is not None:
             (temporary / SAMPLES_NAME).write_bytes(samples_png)
         written = load_bundle(temporary)  # what cannot be loaded again is not worth the rest
-        card = model_card(written.config, has_samples=samples_png is not None)
+        card = model_card(
+            written.config, has_samples=samples_png is not None, has_rgb_onnx=onnx_rgb
+        )
         (temporary / CARD_NAME).write_text(card, encoding="utf-8")
         write_onnx(
             temporary / ONNX_NAME,
@@ -105,6 +112,8 @@ def write_bundle(
                 "output": "a*/127, b*/127",
             },
         )
+        if onnx_rgb:
+            write_rgb_onnx(temporary / RGB_ONNX_NAME, generator, image_size=written.image_size)
         _move_into_place(temporary, out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -123,7 +132,7 @@ def check_target(out: Path, *, force: bool) -> None:
         raise InputError(
             f"the bundle's folder must be new, but {out} exists; name another, or use --force"
         )
-    strangers = sorted(entry.name for entry in out.iterdir() if entry.name not in FILE_NAMES)
+    strangers = sorted(entry.name for entry in out.iterdir() if entry.name not in KNOWN_NAMES)
     if strangers:
         raise InputError(
             f"only a bundle can be overwritten, but {out} also holds {strangers[0]!r}; "

@@ -73,19 +73,39 @@ def enlarge_columns(planes_4hw: FloatArray, width: int, start: int, stop: int) -
 
 def enlarge_rows(columns_h4C: FloatArray, height: float, start: int, stop: int) -> FloatArray:
     """Enlarge what `enlarge_columns` returned to rows `start` to `stop`: (rows, 4, columns)."""
-    h, _, n_columns = columns_h4C.shape
-    first, weights = enlarging_weights(h, height, start, stop)
-    part = columns_h4C[first : first + weights.shape[1]].reshape(weights.shape[1], -1)
-    return small_products(weights, part).reshape(stop - start, 4, n_columns)
+    return RowEnlarger(columns_h4C, height, start, stop).rows(0, stop - start)
 
 
-def small_products(left: FloatArray, right: FloatArray) -> FloatArray:
+class RowEnlarger:
+    """Enlarges what `enlarge_columns` returned to rows `start` to `stop`, some rows at a time."""
+
+    def __init__(self, columns_h4C: FloatArray, height: float, start: int, stop: int) -> None:
+        h, _, self._n_columns = columns_h4C.shape
+        first, self._weights = enlarging_weights(h, height, start, stop)
+        part = columns_h4C[first : first + self._weights.shape[1]]
+        self._part = part.reshape(len(part), -1)
+        self._out = np.empty(0, np.float32)
+
+    def rows(self, first: int, last: int) -> FloatArray:
+        """Rows `first` to `last`, from `start` on: (rows, 4, columns), until the next call."""
+        weights = self._weights[first:last]
+        size = len(weights) * self._part.shape[1]
+        if self._out.size < size:
+            self._out = np.empty(size, np.float32)
+        out = self._out[:size].reshape(len(weights), -1)
+        return small_products(weights, self._part, out).reshape(len(weights), 4, self._n_columns)
+
+
+def small_products(
+    left: FloatArray, right: FloatArray, out: FloatArray | None = None
+) -> FloatArray:
     """Multiply a small matrix (i, j) by a wide one (j, n), on this thread alone.
 
     OpenBLAS gives products of more than 2^18 multiply-adds to threads of its own, which wait by
     spinning; that is many times slower when other photos keep the processor's cores busy.
     """
-    out = np.empty((left.shape[0], right.shape[1]), np.float32)
+    if out is None:
+        out = np.empty((left.shape[0], right.shape[1]), np.float32)
     step = max(1, 2**18 // left.size)
     for start in range(0, right.shape[1], step):
         np.matmul(left, right[:, start : start + step], out=out[:, start : start + step])

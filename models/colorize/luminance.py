@@ -9,6 +9,7 @@ Shapes: R and C are rows and columns, n the number of codes (256 or 65536).
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from functools import cache
@@ -37,32 +38,68 @@ class TransferCurve:
     tables: FloatArray
 
 
-def luminance(tile: PixelArray, light: TransferCurve | None = None) -> FloatArray:
-    """Relative luminance Y in [0, 1], (R, C), of grey (R, C) or RGB (R, C, 3); sRGB by default."""
+class Scratch:
+    """Arrays that one block of a photo after another is worked out in.
+
+    Fresh ones would cost as much as the work: memory that the system hands out anew is cleared page
+    by page, and has left the processor's cache. Not to be shared by threads.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
+
+    def floats(self, name: str, *shape: int) -> FloatArray:
+        """Array `name` of float32, contiguous, with what was left in it."""
+        return self._array(name, shape, np.float32)
+
+    def codes(self, name: str, *shape: int, dtype: type[np.unsignedinteger[Any]]) -> Any:
+        """Array `name` of unsigned integers, contiguous, with what was left in it."""
+        return self._array(name, shape, dtype)
+
+    def _array(self, name: str, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+        size = math.prod(shape)
+        array = self._arrays.get(name)
+        if array is None or array.size < size:
+            array = self._arrays[name] = np.empty(size, dtype)
+        return array[:size].reshape(shape)
+
+
+def luminance(
+    tile: PixelArray, light: TransferCurve | None = None, scratch: Scratch | None = None
+) -> FloatArray:
+    """Relative luminance Y in [0, 1], (R, C), of grey (R, C) or RGB (R, C, 3); sRGB by default.
+
+    The result is fresh, or lies in `scratch` until that is used again.
+    """
+    scratch = scratch or Scratch()
     n_rows, n_columns = tile.shape[:2]
+    Y = scratch.floats("Y", n_rows, n_columns)
     if light is not None:
         step = 257 if tile.dtype == np.uint8 else 1
         channels = [tile] if tile.ndim == 2 else [tile[..., i] for i in range(3)]
-        total = np.zeros((n_rows, n_columns), np.float32)
+        Y[:] = 0
         for channel, table in zip(channels, light.tables, strict=True):
-            total += table[::step][channel]
-        return total
+            Y += table[::step][channel]
+        return Y
     codes: npt.NDArray[Any] = np.ascontiguousarray(tile).reshape(n_rows, -1)
-    linear = cv2.LUT(codes, _srgb_table(256**tile.dtype.itemsize))
-    if tile.ndim == 3:
-        linear = cv2.transform(linear.reshape(n_rows, n_columns, 3), _LUMINANCE)
-    return linear.reshape(n_rows, n_columns).astype(np.float32, copy=False)
+    table = _srgb_table(256**tile.dtype.itemsize)
+    if tile.ndim == 2:
+        return _floats(cv2.LUT(codes, table, dst=Y))
+    linear = cv2.LUT(codes, table, dst=scratch.floats("linear", *codes.shape))
+    cv2.transform(linear.reshape(n_rows, n_columns, 3), _LUMINANCE, dst=Y)
+    return Y
 
 
 def luminance_and_root(
-    tile: PixelArray, light: TransferCurve | None = None
+    tile: PixelArray, light: TransferCurve | None = None, scratch: Scratch | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Relative luminance Y of a tile, and f(Y) of CIELAB: two arrays (R, C)."""
-    Y = luminance(tile, light)
+    """Relative luminance Y of a tile, and f(Y) of CIELAB: two arrays (R, C), as `luminance`'s."""
+    scratch = scratch or Scratch()
+    Y = luminance(tile, light, scratch)
+    root = scratch.floats("fy", *Y.shape)
     if tile.dtype == np.uint8 and tile.ndim == 2 and light is None:
-        codes: npt.NDArray[Any] = np.ascontiguousarray(tile)
-        return Y, cv2.LUT(codes, _root_of_code_table()).astype(np.float32, copy=False)
-    return Y, cube_root(Y)
+        return Y, _floats(cv2.LUT(np.ascontiguousarray(tile), _root_of_code_table(), dst=root))
+    return Y, cube_root(Y, root, scratch)
 
 
 def lightness(Y: FloatArray) -> FloatArray:
@@ -73,30 +110,43 @@ def lightness(Y: FloatArray) -> FloatArray:
     return root
 
 
-def cube_root(Y: FloatArray) -> FloatArray:
-    """The f of CIELAB: the cube root, continued below DELTA cubed by its tangent."""
-    if Y.size and Y.min() >= DELTA**3:
-        bright: FloatArray = np.cbrt(Y)
-        return bright
-    curved = np.maximum(Y, np.float32(DELTA**3))
-    root: FloatArray = np.cbrt(curved)
-    root += (Y - curved) * np.float32(1 / (3 * DELTA**2))
-    return root
+def cube_root(
+    Y: FloatArray, out: FloatArray | None = None, scratch: Scratch | None = None
+) -> FloatArray:
+    """The f of CIELAB: the cube root, continued below DELTA cubed by its tangent.
+
+    The result lies in `out`, if that is given.
+    """
+    if Y.size == 0 or Y.min() >= DELTA**3:
+        return _floats(np.cbrt(Y, out=out))
+    scratch = scratch or Scratch()
+    curved = _at_least(DELTA**3, Y, scratch)
+    root = _floats(np.cbrt(curved, out=out))
+    straight = np.subtract(Y, curved, out=curved)
+    return _floats(cv2.scaleAdd(straight, 1 / (3 * DELTA**2), root, dst=root)).reshape(Y.shape)
 
 
-def cube(root: FloatArray, out: FloatArray | None = None) -> FloatArray:
-    """Undo `cube_root`; the result is also written to `out`, if that is given."""
+def cube(root: FloatArray, out: FloatArray, scratch: Scratch | None = None) -> FloatArray:
+    """Undo `cube_root` and write the result to `out`."""
     if root.size == 0 or root.min() >= DELTA:
-        cubed: FloatArray = np.multiply(root, root, out=out)
-        cubed *= root
-        return cubed
-    curved = np.maximum(root, np.float32(DELTA))
-    cubed = np.multiply(curved, curved, out=out)
-    cubed *= curved
+        np.multiply(root, root, out=out)
+        out *= root
+        return out
+    curved = _at_least(DELTA, root, scratch or Scratch())
+    np.multiply(curved, curved, out=out)
+    out *= curved
     straight = np.subtract(root, curved, out=curved)
-    straight *= np.float32(3 * DELTA**2)
-    cubed += straight
-    return cubed
+    cv2.scaleAdd(straight, 3 * DELTA**2, out, dst=out)
+    return out
+
+
+def _at_least(bound: float, values: FloatArray, scratch: Scratch) -> FloatArray:
+    """The larger of `bound` and each value; OpenCV is several times as fast at it as NumPy."""
+    out = scratch.floats("curved", *values.shape)
+    if values.size <= 4:  # which OpenCV would take for a scalar
+        return np.maximum(values, np.float32(bound), out=out)
+    cv2.max(values, bound, dst=out)  # type: ignore[call-overload]  # its stubs know no scalars
+    return out
 
 
 def profile_light(profile: bytes, n_channels: int) -> TransferCurve | None:
@@ -184,3 +234,8 @@ def _srgb_table(n_codes: int) -> FloatArray:
 def _root_of_code_table() -> FloatArray:
     """f(Y) of CIELAB of each 8-bit grey code of sRGB, (1, 256)."""
     return cube_root(_srgb_table(256))
+
+
+def _floats(array: npt.NDArray[Any]) -> FloatArray:
+    """Say that an array of OpenCV's or NumPy's is of float32, as it is here."""
+    return array.astype(np.float32, copy=False)

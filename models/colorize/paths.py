@@ -7,19 +7,21 @@ decoding overlaps another's network, and no thread waits for another.
 
 from __future__ import annotations
 
+import copy
 import queue
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from cv2.utils import logging as cv2_log
+from PIL.Image import core as _pillow  # type: ignore[attr-defined]
 
 from data_pipeline.decode.photo import PhotoError, read_file
 from data_pipeline.parallel import usable_cores
@@ -36,6 +38,8 @@ _HANDFUL_SQUARES = 16
 _HANDFUL_PIXELS = 2**22
 # larger photos are done one at a time: 100 megapixels decoded are 0.4 GB, and 0.8 GB in 16 bits
 _LARGE_PIXELS = 30_000_000
+# Pillow's blocks that each thread keeps for the next photo: one of 12 megapixels in grey and colour
+_KEPT_BLOCKS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +105,11 @@ def colorize_paths(
     folder that does not exist; nothing is written then.
     """
     check_strength(strength)
+    # A copy, with weights in the order in which a processor's convolutions need 0.55 to 0.8 of the
+    # time; the caller's own goes on rounding as before.
+    generator = copy.deepcopy(bundle.generator).to(memory_format=torch.channels_last)
     options = _Options(
-        bundle=bundle,
+        bundle=replace(bundle, generator=generator),
         strength=strength,
         compare=compare,
     )
@@ -111,7 +118,7 @@ def colorize_paths(
     finished: queue.SimpleQueue[tuple[int, PhotoResult] | BaseException] = queue.SimpleQueue()
     source = _Source(jobs)
     results: dict[int, PhotoResult] = {}
-    with _quiet_libraries(n_threads), ThreadPoolExecutor(n_threads) as pool:
+    with quiet_libraries(n_threads), ThreadPoolExecutor(n_threads) as pool:
         for _ in range(n_threads):
             pool.submit(_work, source, options, finished)
         try:
@@ -267,13 +274,17 @@ def _finish(work: _Work, ab_n2SS: FloatArray, options: _Options) -> PhotoResult:
 
 
 @contextmanager
-def _quiet_libraries(n_threads: int) -> Iterator[None]:
-    """Keep libraries from starting threads beside ours and from printing about damaged files."""
+def quiet_libraries(n_threads: int) -> Iterator[None]:
+    """Have libraries start no threads beside ours, keep memory, and print of no damaged files."""
     torch_before, cv2_before = torch.get_num_threads(), cv2.getNumThreads()
     cv2_level = cv2_log.getLogLevel()
+    blocks_before = _pillow.get_blocks_max()
     torch.set_num_threads(max(1, torch_before // n_threads))
     cv2.setNumThreads(1)
     cv2_log.setLogLevel(cv2_log.LOG_LEVEL_SILENT)
+    # A photo's memory (blocks of 16 MB) goes to the next photo: fresh memory, which the system
+    # clears page by page, costs a third of decoding.
+    _pillow.set_blocks_max(max(blocks_before, n_threads * _KEPT_BLOCKS))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -282,3 +293,4 @@ def _quiet_libraries(n_threads: int) -> Iterator[None]:
         torch.set_num_threads(torch_before)
         cv2.setNumThreads(cv2_before)
         cv2_log.setLogLevel(cv2_level)
+        _pillow.set_blocks_max(blocks_before)

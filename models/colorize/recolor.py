@@ -80,8 +80,11 @@ def _recolor_image(image: Image.Image, field: ChromaField, photo: Photo) -> Reco
         return tile[..., 0] if image.mode == "LA" else tile[..., :3]
 
     def write(top: int, left: int, tile: PixelArray) -> None:
-        pixels = np.dstack([tile, alpha]) if transparent else tile
-        out.paste(Image.fromarray(pixels), (left, top))
+        if transparent:
+            tile[..., 3] = alpha
+        size = tile.shape[1], tile.shape[0]
+        # shares the tile's memory, and Pillow takes RGBA for RGB without converting it
+        out.paste(Image.frombuffer("RGBA", size, tile, "raw", "RGBA", 0, 1), (left, top))
 
     return Recolored(out, recolor(read, write, field, photo.light))
 
@@ -100,6 +103,6 @@ def _recolor_array(pixels: WideArray, field: ChromaField, photo: Photo) -> Recol
         return colours[top:bottom, left:right]
 
     def write(top: int, left: int, tile: PixelArray) -> None:
-        out[top : top + tile.shape[0], left : left + tile.shape[1], :3] = tile
+        out[top : top + tile.shape[0], left : left + tile.shape[1], :3] = tile[..., :3]
 
     return Recolored(out, recolor(read, write, field, photo.light))

@@ -17,6 +17,7 @@ from analysis.stored_run.run_folder_error import RunFolderError
 from data_pipeline.errors import InputError
 from search import interrupts
 from search.cli import (
+    colorize_command,
     doctor_command,
     photo_commands,
     results_commands,
@@ -72,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     steering_commands.add_parsers(commands)
     results_commands.add_parsers(commands)
     photo_commands.add_parsers(commands)
+    colorize_command.add_parsers(commands)
     doctor_command.add_parser(commands)
     return parser
 

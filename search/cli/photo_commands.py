@@ -1,17 +1,14 @@
-"""`chromatune export`, `push`, `colorize`, `demo` and `data`: from a run to colour photographs."""
+"""`chromatune export`, `push` and `data`: bundles of runs, and the photos that searches use."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data_pipeline.errors import InputError
 from search.cli.results_commands import RUN_HELP, add_trial_flags, run_location
-
-if TYPE_CHECKING:
-    from models.colorize.paths import PhotoResult
 
 
 def add_parsers(commands: Any) -> None:
@@ -31,6 +28,11 @@ def add_parsers(commands: Any) -> None:
         metavar="ID",
         help="for the model card, an identifier of the Hub such as mit (default: none is named)",
     )
+    export.add_argument(
+        "--onnx-rgb",
+        action="store_true",
+        help="also an ONNX file from sRGB to sRGB, with the conversions to and from Lab in it",
+    )
     export.add_argument("--force", action="store_true", help="replace an existing bundle")
 
     push = commands.add_parser("push", help="publish a bundle on the Hugging Face Hub")
@@ -39,36 +41,6 @@ def add_parsers(commands: Any) -> None:
     push.add_argument("repository", metavar="OWNER/NAME")
     push.add_argument("--private", action="store_true", help="a new model is seen by its owner")
     push.add_argument("--dry-run", action="store_true", help="say what would be pushed, and where")
-
-    colorize = commands.add_parser("colorize", help="colorize photos with a bundle")
-    colorize.set_defaults(run=_colorize)
-    colorize.add_argument("bundle", type=Path, metavar="BUNDLE")
-    colorize.add_argument(
-        "photos", type=Path, nargs="+", metavar="PHOTO_OR_DIR", help="- is standard input"
-    )
-    colorize.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder of the results; for one photo also a file (result.jpg), or - for standard "
-        "output; photos whose result is there already are left out",
-    )
-    colorize.add_argument(
-        "--strength", type=float, default=1.0, help="0 grey, 1 as learned, above 1 more"
-    )
-    colorize.add_argument(
-        "--format",
-        choices=("jpeg", "png", "webp", "tiff", "avif"),
-        help="format of the results (default: that of each photo)",
-    )
-    colorize.add_argument("--force", action="store_true", help="make existing results again")
-    colorize.add_argument("--compare", action="store_true", help="original and result side by side")
-
-    demo = commands.add_parser("demo", help="colorize in the browser, on this machine only")
-    demo.set_defaults(run=_demo)
-    demo.add_argument("bundle", type=Path, metavar="BUNDLE")
-    demo.add_argument("--port", type=int, metavar="P", help="default: the first free one from 7860")
 
     data = commands.add_parser("data", help="look at a folder of photos, or build its cache")
     data_commands = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -95,6 +67,7 @@ def _export(arguments: argparse.Namespace) -> int:
         by=arguments.by or "colour",
         data_name=arguments.data_name,
         licence=arguments.licence,
+        onnx_rgb=arguments.onnx_rgb,
         force=arguments.force,
     )
     guards = exported.broken_guards
@@ -119,65 +92,6 @@ def _push(arguments: argparse.Namespace) -> int:
         return 0
     address = push(publication, private=arguments.private)
     print(f"pushed to {address}", file=sys.stderr)
-    return 0
-
-
-def _colorize(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from models.bundle.store import load_bundle
-    from models.colorize.paths import colorize_paths
-    from models.colorize.single import colorize_single, is_single
-
-    photos, out = arguments.photos, arguments.out
-    options: dict[str, Any] = {
-        "strength": arguments.strength,
-        "compare": arguments.compare,
-        "output_format": arguments.format,
-        "force": arguments.force,
-    }
-    bundle = load_bundle(arguments.bundle)
-    if is_single(photos, out):
-        result = colorize_single(
-            photos, out, bundle, stdin=sys.stdin.buffer, stdout=sys.stdout.buffer, **options
-        )
-        return _summarise([result], out)
-    console = Console(file=sys.stderr)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("colorizing", total=None)
-        results = colorize_paths(
-            photos,
-            out,
-            bundle,
-            on_progress=lambda _, done, total: bar.update(task, completed=done, total=total),
-            **options,
-        )
-    return _summarise(results, out)
-
-
-def _summarise(results: list[PhotoResult], out: Path) -> int:
-    """Say in one line what was done, before it what went wrong or was lost; the exit code."""
-    for result in results:
-        if result.message:
-            print(f"chromatune: {result.message}", file=sys.stderr)
-    n_existed = sum(result.existed for result in results)
-    n_made = sum(result.out is not None for result in results) - n_existed
-    words = [f"colorized {n_made} of {len(results)} into {out}"]
-    if n_existed:
-        words.append(f"{n_existed} were there already (--force makes them again)")
-    if n_reduced := sum(result.n_reduced for result in results):
-        lost = 100 * n_reduced / sum(result.n_pixels for result in results)
-        words.append(f"{lost:.1f} % of the pixels lost chroma to stay inside sRGB")
-    print("; ".join(words), file=sys.stderr)
-    return 1 if any(result.failed for result in results) else 0
-
-
-def _demo(arguments: argparse.Namespace) -> int:
-    from models.bundle.store import load_bundle
-    from models.colorize.demo import serve_demo
-
-    serve_demo(load_bundle(arguments.bundle), port=arguments.port)
     return 0
 
 

@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from data_pipeline.errors import InputError
 TABLE_WIDTH = 100
 FORMATS = ("table", "csv", "json", "parquet", "markdown")
 WATCH_SEC = 2.0
+LIVE_PORT = 8090
 
 RUN_HELP = "a run's folder, or where it was copied to: s3://BUCKET/runs/NAME"
 
@@ -57,10 +59,16 @@ def add_parsers(commands: Any) -> None:
     compare.set_defaults(run=_compare)
     compare.add_argument("folders", type=run_location, nargs="+", metavar="RUN", help=RUN_HELP)
 
-    report = commands.add_parser("report", help="write a run's HTML report")
+    report = commands.add_parser("report", help="write a run's HTML report, or show it live")
     report.set_defaults(run=_report)
     report.add_argument("folder", type=run_location, metavar="RUN", help=RUN_HELP)
-    report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
+    report.add_argument("--out", type=Path, metavar="FILE", help="default: report.html")
+    report.add_argument(
+        "--watch", action="store_true", help="a page of this machine that follows the search"
+    )
+    report.add_argument(
+        "--port", type=int, metavar="P", help=f"of --watch, 0 for any free one ({LIVE_PORT})"
+    )
 
     dashboard = commands.add_parser(
         "dashboard", help="optuna-dashboard on a run's study, for this machine only"
@@ -175,17 +183,45 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    if arguments.watch:
+        return _live_report(arguments)
+    if arguments.port is not None:
+        raise InputError(f"--port is of --watch, but got --port {arguments.port}; add --watch")
     from analysis.report.render import write_report
     from analysis.stored_run.run import open_run
 
     run = open_run(arguments.folder)
+    out = arguments.out or Path("report.html")
     try:
-        write_report(run, arguments.out, **_ranking(arguments))
+        write_report(run, out, **_ranking(arguments))
     except OSError as error:
+        raise InputError(f"--out must be writable, but {out}: {error.strerror}") from error
+    print(f"wrote {out}", file=sys.stderr)
+    return 0
+
+
+def _live_report(arguments: argparse.Namespace) -> int:
+    if arguments.out is not None:
         raise InputError(
-            f"--out must be writable, but {arguments.out}: {error.strerror}"
-        ) from error
-    print(f"wrote {arguments.out}", file=sys.stderr)
+            f"--watch shows the report and writes none, but got --out {arguments.out}; leave one "
+            "of them out"
+        )
+    folder = arguments.folder
+    if isinstance(folder, str):
+        raise InputError(f"--watch needs a run on this machine, but got {folder}; copy it")
+    from analysis.leaderboard.ranked_trials import build_leaderboard
+    from analysis.report.live_page import LivePage
+    from analysis.report.live_server import serve_live
+    from analysis.stored_run.run import open_run
+    from search.steering.run_status import run_status
+
+    ranking = _ranking(arguments)
+    build_leaderboard(open_run(folder), **ranking)  # refuses what cannot be shown
+    page = LivePage(
+        folder, lambda: run_status(folder, now=datetime.now(UTC)).to_live_state(), **ranking
+    )
+    port = LIVE_PORT if arguments.port is None else arguments.port
+    serve_live(page, port=port, on_ready=_say_address)
     return 0
 
 
@@ -196,9 +232,13 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     serve(
         open_run(arguments.folder),
         port=arguments.port,
-        on_ready=lambda url: print(f"{url} (Ctrl-C ends it)", file=sys.stderr),
+        on_ready=_say_address,
     )
     return 0
+
+
+def _say_address(url: str) -> None:
+    print(f"{url} (Ctrl-C ends it)", file=sys.stderr)
 
 
 def _console() -> Any:

@@ -14,7 +14,7 @@ from data_pipeline.errors import InputError
 from models.metrics.unseen import describe_broken_guards
 from search.cli.storage_flag import tell_apart, without_secrets
 from search.config import DEVICE_NAMES, SYNTHETIC_SOURCE, SearchConfig
-from search.progress.time_left import rough
+from search.progress.time_left import is_worth_saying, rough
 from search.ready_searches import ready_searches
 from search.run.directory import RunFolder, resume_command
 from search.session import SearchSession, new_config
@@ -203,8 +203,8 @@ def _say_end(run_folder: RunFolder, ledger: Ledger, progress: Progress) -> None:
         metrics = {str(name): value for name, value in row.items()}
         if broken := describe_broken_guards(ledger.objective.guards, metrics):
             progress.say(f"colours of trial {best.trial_id}: {broken}")
-    if saved := ledger.ended.seconds_saved:
-        trained = ledger.ended.seconds
+    saved, trained = ledger.ended.seconds_saved, ledger.ended.seconds
+    if is_worth_saying(saved, trained=trained):
         progress.say(
             f"trained {rough(trained)}; shared beginnings saved {rough(saved)} "
             f"({saved / (trained + saved):.0%})"

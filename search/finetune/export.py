@@ -59,6 +59,7 @@ def export_trial(
     by: By = "colour",
     data_name: str | None = None,
     licence: str | None = None,
+    onnx_rgb: bool = False,
     force: bool = False,
 ) -> Exported:
     """Write the generator of a trial's best epoch as a bundle.
@@ -72,6 +73,7 @@ def export_trial(
         data_name: the photos' name, which the bundle and its card publish; None is that of a
             public source and "a private folder" for a folder, whose path is nobody's business.
         licence: of the bundle, an identifier of the Hub such as "mit"; None names none.
+        onnx_rgb: also write an ONNX graph from sRGB to sRGB, for runtimes that have no CIELAB.
         force: replace an existing bundle.
 
     Raises InputError when the trial does not exist, has failed or has not ended.
@@ -120,6 +122,7 @@ def export_trial(
         }
         | _origin(run, settings, chosen),
         samples_png=run.picture(trial_id, SAMPLES),
+        onnx_rgb=onnx_rgb,
         force=force,
     )
     return Exported(trial_id=trial_id, broken_guards=broken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -74,3 +75,8 @@ class Origin:
     def write(self, path: Path) -> None:
         """Write it as JSON."""
         write_json(path, asdict(self))
+
+
+def resume_training(out: Path) -> str:
+    """The command line that goes on with the training in the folder `out`."""
+    return f"chromatune train --resume --out {shlex.quote(str(out))}"

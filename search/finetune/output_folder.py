@@ -73,10 +73,10 @@ class TrainFolder:
                 "with it by --resume, or use --force"
             )
         # Late, here and below: torch is loaded only once a training is known to make sense.
-        from models.bundle.store import FILE_NAMES
+        from models.bundle.store import KNOWN_NAMES
 
         names = {entry.name for entry in self.out.iterdir()}
-        if strangers := sorted(names - {*FILE_NAMES, TRAINING}):
+        if strangers := sorted(names - {*KNOWN_NAMES, TRAINING}):
             raise InputError(
                 f"only a bundle or a training can be overwritten, but {self.out} also holds "
                 f"{strangers[0]!r}; name another folder"
@@ -131,7 +131,7 @@ class TrainFolder:
     def publish(self) -> None:
         """Export the best epoch and put the bundle's files into the folder."""
         from models.bundle.generator_config import CONFIG_NAME
-        from models.bundle.store import FILE_NAMES
+        from models.bundle.store import KNOWN_NAMES
         from search.finetune.export import export_trial
 
         for leftover in self.run.path.glob(".bundle.*"):  # of an export that was killed
@@ -141,7 +141,7 @@ class TrainFolder:
         # Without its configuration a folder is no bundle: a kill in between leaves no mixture.
         (self.out / CONFIG_NAME).unlink(missing_ok=True)
         sync_folder(self.out)
-        for name in sorted(FILE_NAMES, key=CONFIG_NAME.__eq__):
+        for name in sorted(KNOWN_NAMES, key=CONFIG_NAME.__eq__):
             if name == CONFIG_NAME:
                 sync_folder(self.out)
             if (staging / name).exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from models.training.loss_window import NonFiniteLossError
 from models.training.report import EpochReport
 from models.training.trial import TrialTraining
 from search import interrupts
+from search.finetune.origin import resume_training
 from search.finetune.output_folder import TrainFolder
 from search.finetune.training_progress import TrainProgress
 from search.run.directory import append_rows, cut_rows, read_json, read_rows, utc_now
@@ -139,9 +139,4 @@ def _advice(folder: TrainFolder, trial: TrialTraining, error: NonFiniteLossError
     what = f"the training diverged after epoch {epochs}: {error}"
     if not epochs:
         return f"{what}; choose another trial"
-    return f"{what}; to export its best epoch: {resume_command(folder.out)} --epochs {epochs}"
-
-
-def resume_command(out: Path) -> str:
-    """The command line that goes on with a training."""
-    return f"chromatune train --resume --out {shlex.quote(str(out))}"
+    return f"{what}; to export its best epoch: {resume_training(folder.out)} --epochs {epochs}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 
 from rich.text import Text
 
@@ -17,8 +18,14 @@ from search.progress.time_left import TimeLeft, rough
 class TrainProgress:
     """Shows how a training goes."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(
+        self, progress: Progress, listener: Callable[[EpochReport], None] | None = None
+    ) -> None:
+        """`listener` hears of each epoch, with standard output as it is now."""
         self._progress = progress
+        self._listener, self._stdout = listener, sys.stdout
+        #: what the listener has raised
+        self.error: Exception | None = None
         self._trial: TrialTraining | None = None
         self._begun = 0
         self._seconds = 0.0
@@ -53,6 +60,21 @@ class TrainProgress:
             f"[{report.epoch}/{self._trial.max_epochs}] {metric} "
             f"{report.metrics[metric]:.4g}  {'  '.join(losses)}  {seconds:.0f} s{notes}"
         )
+        self._call_listener(report)
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._progress.say(text)
+
+    def _call_listener(self, report: EpochReport) -> None:
+        if self._listener is None:
+            return
+        try:
+            with redirect_stdout(self._stdout):
+                self._listener(report)
+        except Exception as error:
+            self.error = error
+            raise
 
     def _line(self) -> Text:
         assert self._trial is not None

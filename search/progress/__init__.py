@@ -1,4 +1,4 @@
-"""What a person sees of a search while it runs: the live lines, a trial's steps, the time left.
+"""What a person sees while a search runs or photos are coloured: live lines, logs, the time left.
 
 Not here: the commands that show it (`search.cli`), what is recorded of it (`search.run`).
 """

@@ -17,7 +17,7 @@ from rich.status import Status
 from rich.text import Text
 
 from search.progress.running_trial import RunningTrial
-from search.progress.time_left import TimeLeft, rough
+from search.progress.time_left import TimeLeft, is_worth_saying, rough
 
 if TYPE_CHECKING:
     # Only for types: photos are shown before Optuna is loaded.
@@ -149,11 +149,11 @@ class Progress:
             self._n_ended += 1
         n, total = len(self._ledger.ended), self._ledger.total
         metric = self._ledger.objective.metric
-        value = "" if ended.value is None else f"  {metric} {ended.value:.4g}"
+        value = "" if ended.value is None else f"  {ended.describe_value(metric)}"
         guard = "" if ended.feasible or ended.value is None else "  (breaks a guard)"
         reason = f"  {ended.reason}" if ended.value is None else ""
         saved = ""
-        if ended.seconds_saved:
+        if is_worth_saying(ended.seconds_saved, trained=ended.seconds):
             saved = f" after a shared beginning, saved {rough(ended.seconds_saved)}"
         self.say(
             f"[{n}/{total}] trial {ended.trial_id} {ended.state}{value}{guard}{reason}"
@@ -176,9 +176,8 @@ class Progress:
         parts = [f"{len(ledger.ended)}/{ledger.total} trials"]
         if best := ledger.best:
             guard = "" if best.feasible else ", which breaks a guard"
-            parts.append(
-                f"best {ledger.objective.metric} {best.value:.4g} by {best.trial_id}{guard}"
-            )
+            value = best.describe_value(ledger.objective.metric)
+            parts.append(f"best {value} by {best.trial_id}{guard}")
         with self._lock:
             for trial in self._running.values():
                 trial.read()

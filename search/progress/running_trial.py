@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.training.epoch_progress import EpochProgress, read_progress
-from search.progress.time_left import rough
+from search.progress.time_left import LEAST_SAVED_SEC, rough
 
 if TYPE_CHECKING:
     from models.training.report import EpochReport
@@ -62,8 +62,9 @@ class RunningTrial:
             return "starting"
         epoch = f"epoch {min(self.reported + 1, max_epochs)}/{max_epochs}"
         if self._shared:
-            saved = rough(self._seconds_saved)
-            epoch += f"  goes on from a shared beginning, saved {saved}"
+            epoch += "  goes on from a shared beginning"
+            if self._seconds_saved >= LEAST_SAVED_SEC:
+                epoch += f", saved {rough(self._seconds_saved)}"
         # Its epoch is reported, and the next one has not begun.
         if progress is None or progress.epoch < self.reported:
             return epoch

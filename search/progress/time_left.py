@@ -47,6 +47,16 @@ class TimeLeft:
         return max(0.0, end - now)
 
 
+#: what is saved is said where it is more than rounding makes of nothing, and so much of the whole
+LEAST_SAVED_SEC = 5.0
+LEAST_SAVED_PART = 0.05
+
+
+def is_worth_saying(saved: float, *, trained: float) -> bool:
+    """Whether `saved` seconds are worth a word beside the `trained` ones."""
+    return saved >= max(LEAST_SAVED_SEC, LEAST_SAVED_PART * (saved + trained))
+
+
 def rough(seconds: float) -> str:
     """A length of time for people, no finer than it can be known."""
     if seconds < 60:

@@ -38,6 +38,17 @@ class EndedTrial:
     seconds_saved: float = 0.0
     #: equal for trials that differ in their seeds alone; None where that was not written down
     configuration_id: str | None = None
+    #: the objective at its best epoch, without what coming near a guard or breaking it costs
+    measured: float | None = None
+
+    def describe_value(self, metric: str) -> str:
+        """The objective `metric` at its best epoch, and with the cost of guards if that differs."""
+        compared = f"{self.value:.4g}"
+        if self.measured is None:
+            return f"{metric} {compared} with the cost of guards"
+        measured = f"{self.measured:.4g}"
+        cost = "" if measured == compared else f" ({compared} with the cost of guards)"
+        return f"{metric} {measured}{cost}"
 
     @classmethod
     def from_row(cls, row: Row, objective: Objective) -> Self:
@@ -52,6 +63,7 @@ class EndedTrial:
             row.get("repeat_of"),
             row.get("seconds_saved") or 0.0,
             row.get("configuration_id"),
+            row.get(objective.metric),
         )
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
+from contextvars import ContextVar
 from importlib import import_module
 
 from data_pipeline.parallel import THREAD_ENVIRONMENT
@@ -40,6 +41,8 @@ _ENVIRONMENT = {
     "PYTORCH_ENABLE_MPS_FALLBACK": "1",
     **THREAD_ENVIRONMENT,
 }
+#: whether the session that is open is one of a search, and not of the program that called it
+_OURS = ContextVar("_OURS", default=False)
 #: what these say of a failure, a search says in its own words
 _LOGGERS = ("ray.tune", "ray.train")
 
@@ -48,7 +51,8 @@ _LOGGERS = ("ray.tune", "ray.train")
 def ray_session(address: str | None, device: str) -> Iterator[None]:
     """Ray on this machine, or the cluster at `address`, for the time of the block.
 
-    A session that the caller has opened before is used as it is and stays open.
+    A session that the caller has opened before is used as it is and stays open; where that leaves
+    an `address` unused, standard error gets a line about it.
 
     Raises InputError when there is no such cluster or it does not fit (see `cluster.joining.join`).
     """
@@ -62,12 +66,20 @@ def ray_session(address: str | None, device: str) -> Iterator[None]:
         import ray
 
         if ray.is_initialized():
+            if address is not None and not _OURS.get():
+                print(
+                    f"this program has a Ray session open, which the search uses instead of "
+                    f"--address {address}; call ray.shutdown() before it to join that",
+                    file=sys.stderr,
+                )
             yield
             return
+        token = _OURS.set(True)
         try:
             _start(address, device)
             yield
         finally:
+            _OURS.reset(token)
             ray.shutdown()
 
 

@@ -11,9 +11,10 @@ import pytest
 
 import chromatune
 from analysis.results import open_run
-from models.bundle.store import load_bundle
+from models.bundle.fetch import open_bundle
 from models.coloring import colorize_image
 from search.api import Search
+from search.finetune.train_api import train
 from search.run.directory import program_version
 
 ROOT = Path(__file__).parents[2]
@@ -21,9 +22,10 @@ ROOT = Path(__file__).parents[2]
 
 def test_each_name_is_what_it_says() -> None:
     assert chromatune.open_run is open_run
-    assert chromatune.load is load_bundle
+    assert chromatune.load is open_bundle
     assert chromatune.colorize is colorize_image
     assert chromatune.Search is Search
+    assert chromatune.train is train
     assert chromatune.__version__ == program_version()
     assert {name for name in chromatune.__all__ if getattr(chromatune, name) is None} == set()
     assert dir(chromatune) == sorted(chromatune.__all__)

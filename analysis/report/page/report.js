@@ -1,5 +1,5 @@
 "use strict";
-(() => {
+const report = (() => {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const touch = window.matchMedia("(pointer: coarse)");
   // A4 or Letter within the page's margins and the card's padding, in CSS pixels.
@@ -48,8 +48,9 @@
     };
   }
 
-  function draw(element, figure) {
-    const layout = themed(figure.layout);
+  // What a person has zoomed or hidden stays as it is while `name` does, also with new data.
+  function draw(element, figure, name = "same") {
+    const layout = { ...themed(figure.layout), uirevision: name };
     layout.template = template();
     layout.autosize = !printing;
     // On paper: as wide as the page, a figure that is wider by nature made smaller as a whole.
@@ -57,7 +58,7 @@
     if (printing) layout.width = width;
     element.style.zoom = printing ? PAPER_WIDTH / width : "";
     if (touch.matches) layout.dragmode = false;
-    element.redraw = () => draw(element, figure);
+    element.redraw = () => draw(element, figure, name);
     return Plotly.react(element, themed(figure.data), layout, config).then(() => {
       element.dataset.drawn = "yes";
     });
@@ -86,17 +87,36 @@
     redraw();
   });
   window.addEventListener("afterprint", () => { printing = false; redraw(); });
-  for (const element of document.querySelectorAll("[data-figure]")) {
-    whenNear(element, () => draw(element, json(`figure-${element.dataset.figure}`)));
-  }
   dark.addEventListener("change", redraw);
 
+  // Draw what the page holds now: at once where there is a drawing of it already.
+  function show(element, action) {
+    if (element.redraw) action();
+    else if (!waiting.has(element)) whenNear(element, action);
+  }
+  function showFigures() {
+    for (const element of document.querySelectorAll("[data-figure]")) {
+      const source = document.getElementById(`figure-${element.dataset.figure}`).textContent;
+      if (element.source !== source) show(element, () => drawFigure(element));
+    }
+  }
+  function drawFigure(element) {
+    element.source = document.getElementById(`figure-${element.dataset.figure}`).textContent;
+    draw(element, JSON.parse(element.source));
+  }
+  function fill(select, options) {
+    const chosen = select.value;
+    const now = [...select.options].map((option) => [option.value, option.text]);
+    if (JSON.stringify(now) === JSON.stringify(options)) return;
+    select.replaceChildren(...options.map(([value, title]) => new Option(title, value)));
+    if (options.length) select.value = options.some(([value]) => value === chosen) ? chosen : options[0][0];
+  }
+
   // Losses of one trial.
-  const curves = json("loss-curves");
-  const trials = Object.keys(curves);
+  let curves = {};
+  let trials = [];
   const objective = document.body.dataset.objective;
-  const picker = document.getElementById("trial-picker");
-  const plot = document.getElementById("trial-losses");
+  const byId = (id) => document.getElementById(id);
   const SERIES = [
     ["adversarial", "#0072b2", "y"], ["reconstruction", "#e69f00", "y2"],
     ["discriminator, real", "#009e73", "y"], ["discriminator, fake", "#cc79a7", "y"],
@@ -148,28 +168,46 @@
 
   function showTrial(id) {
     if (!(id in curves)) return;
-    picker.value = id;
-    document.getElementById("trial-words").textContent = curves[id].words;
-    draw(plot, lossFigure(curves[id]));
+    byId("trial-picker").value = id;
+    byId("trial-words").textContent = curves[id].words;
+    draw(byId("trial-losses"), lossFigure(curves[id]), id);
   }
-  if (trials.length) {
-    trials.sort((a, b) => curves[a].rank - curves[b].rank);
-    for (const id of trials) picker.add(new Option(curves[id].title, id));
-    picker.addEventListener("change", () => showTrial(picker.value));
-    const step = (by) => {
-      const next = trials[trials.indexOf(picker.value) + by];
-      if (next !== undefined) showTrial(next);
-    };
-    document.getElementById("previous-trial").addEventListener("click", () => step(-1));
-    document.getElementById("next-trial").addEventListener("click", () => step(1));
-    picker.value = trials[0];
-    whenNear(plot, () => showTrial(picker.value));
-  } else {
-    plot.closest("figure").innerHTML = '<p class="undetermined">No trial has stored a curve.</p>';
+  function showLosses() {
+    curves = json("loss-curves");
+    trials = Object.keys(curves).sort((a, b) => curves[a].rank - curves[b].rank);
+    const picker = byId("trial-picker");
+    const plot = byId("trial-losses");
+    fill(picker, trials.map((id) => [id, curves[id].title]));
+    plot.closest("figure").classList.toggle("empty", !trials.length);
+    if (trials.length) show(plot, () => showTrial(picker.value));
   }
-  for (const link of document.querySelectorAll("[data-trial]")) {
-    link.addEventListener("click", () => showTrial(link.dataset.trial));
+  const step = (by) => showTrial(trials[trials.indexOf(byId("trial-picker").value) + by]);
+
+  // Contours.
+  function showContours() {
+    const picker = byId("contour-picker");
+    if (!picker) return;
+    fill(picker, Object.keys(json("figure-contour")).map((name) => [name, name]));
+    show(byId("contour"), showContour);
   }
+  function showContour() {
+    const name = byId("contour-picker").value;
+    draw(byId("contour"), json("figure-contour")[name], name);
+  }
+
+  // Listeners outlive the parts of the page that they are for.
+  document.addEventListener("change", ({ target }) => {
+    if (target.id === "trial-picker") showTrial(target.value);
+    if (target.id === "contour-picker") showContour();
+  });
+  document.addEventListener("click", ({ target }) => {
+    if (target.id === "previous-trial") step(-1);
+    if (target.id === "next-trial") step(1);
+    const link = target.closest("[data-trial]");
+    if (link) showTrial(link.dataset.trial);
+    const button = target.closest(".enlarge");
+    if (button) enlarge(button);
+  });
 
   // Pictures, enlarged by a whole number so that every pixel is what the generator made.
   const dialog = document.getElementById("enlarged");
@@ -178,7 +216,7 @@
   const [previous, next, close] = dialog.querySelectorAll("button");
   let siblings = [];
   let at = 0;
-  function show(position) {
+  function turnTo(position) {
     at = (position + siblings.length) % siblings.length;
     const image = siblings[at].querySelector("img");
     large.src = image.src;
@@ -187,73 +225,26 @@
     const room = Math.min(innerWidth * 0.9 / image.naturalWidth, innerHeight * 0.78 / image.naturalHeight);
     large.width = image.naturalWidth * (room >= 1 ? Math.floor(room) : room);
   }
-  for (const button of document.querySelectorAll(".enlarge")) {
-    button.addEventListener("click", () => {
-      siblings = [...button.closest(".triple").querySelectorAll(".enlarge")];
-      show(siblings.indexOf(button));
-      dialog.showModal();
-    });
+  function enlarge(button) {
+    siblings = [...button.closest(".triple").querySelectorAll(".enlarge")];
+    turnTo(siblings.indexOf(button));
+    dialog.showModal();
   }
-  previous.addEventListener("click", () => show(at - 1));
-  next.addEventListener("click", () => show(at + 1));
+  previous.addEventListener("click", () => turnTo(at - 1));
+  next.addEventListener("click", () => turnTo(at + 1));
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowLeft") show(at - 1);
-    if (event.key === "ArrowRight") show(at + 1);
+    if (event.key === "ArrowLeft") turnTo(at - 1);
+    if (event.key === "ArrowRight") turnTo(at + 1);
   });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
-  // Contours.
-  const pairs = document.getElementById("contour-picker");
-  if (pairs) {
-    const figures = json("figure-contour");
-    const target = document.getElementById("contour");
-    for (const name of Object.keys(figures)) pairs.add(new Option(name, name));
-    pairs.addEventListener("change", () => draw(target, figures[pairs.value]));
-    whenNear(target, () => draw(target, figures[pairs.value]));
+  function refresh() {
+    for (const each of waiting.keys()) if (!each.isConnected) waiting.delete(each);
+    showFigures();
+    showLosses();
+    showContours();
   }
-
-  // The leaderboard: sortable, its first rows shown.
-  const FIRST_ROWS = 25;
-  const body = document.querySelector(".board tbody");
-  const more = document.querySelector(".more");
-  const folded = document.querySelector(".folded");
-  let all = false;
-  function fold() {
-    [...body.rows].forEach((row, i) => { row.hidden = !all && i >= FIRST_ROWS; });
-    more.hidden = all || body.rows.length <= FIRST_ROWS;
-    folded.hidden = more.hidden;
-  }
-  more.addEventListener("click", () => { all = true; fold(); });
-  fold();
-
-  // The best first, as the command line sorts; chosen again, the worst.
-  const REVERSED = { ascending: "descending", descending: "ascending", other: "other" };
-  function sortBy(header, index) {
-    const up = header.dataset.sorted !== "best first";
-    for (const other of header.parentNode.cells) {
-      other.removeAttribute("aria-sort");
-      delete other.dataset.sorted;
-    }
-    header.dataset.sorted = up ? "best first" : "best last";
-    const first = header.dataset.first;
-    header.setAttribute("aria-sort", up ? first : REVERSED[first]);
-    const text = header.classList.contains("text");
-    const key = (row) => {
-      const cell = row.cells[index];
-      if (text) return cell.textContent.trim();
-      return cell.dataset.key === "" ? null : Number(cell.dataset.key);
-    };
-    const rows = [...body.rows].map((row) => [key(row), row]);
-    rows.sort(([a], [b]) => {
-      if (a === null || b === null) return (a === null) - (b === null);
-      const order = text ? a.localeCompare(b) : a - b;
-      return up ? order : -order;
-    });
-    body.append(...rows.map(([, row]) => row));
-    fold();
-  }
-  document.querySelectorAll(".board th").forEach((header, index) => {
-    header.querySelector("button").addEventListener("click", () => sortBy(header, index));
-  });
+  refresh();
+  return { refresh };
 })();

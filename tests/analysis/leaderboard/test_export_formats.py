@@ -103,6 +103,18 @@ def test_the_table_fits_100_columns_whatever_a_trial_holds(board: pd.DataFrame) 
     assert "a | b" in leaderboard_text(board)
 
 
+def test_the_table_shows_what_the_guards_cost_where_they_cost_anything(board: pd.DataFrame) -> None:
+    free = board.assign(penalized_objective=board["ab_swd"])
+    assert "penal." not in leaderboard_text(free).splitlines()[0]
+    dear = free.assign(penalized_objective=free["ab_swd"] + 1)
+    header, *lines = leaderboard_text(dear).splitlines()
+    end = header.index("penal.") + len("penal.")
+    shown = [line[end - 6 : end].strip() for line in lines]
+    values = dear["penalized_objective"].tolist()
+    assert shown == ["-" if value != value else f"{value:.4g}" for value in values]
+    assert max(cell_len(line) for line in lines) <= 100
+
+
 def test_colours_change_nothing_but_the_colours(board: pd.DataFrame) -> None:
     coloured = leaderboard_text(board, colour=True)
     assert "\x1b[" in coloured

@@ -241,3 +241,17 @@ def test_whether_the_discriminator_still_tells_is_said_in_words(run: Run, tmp_pa
     page = write_report(open_run(folder), tmp_path / "old.html").read_text(encoding="utf-8")
     assert "AUC" not in page.split("<script")[0]
     assert "n unseen photos" not in page.split("<script>")[0]
+
+
+def test_trials_that_saw_no_test_photos_have_no_chip_for_their_guards(tmp_path: Path) -> None:
+    folder = fabricate_run(tmp_path / "run")
+    path = folder / "trials.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    ended = [row for row in rows if row["state"] == "complete"]
+    for row in ended:
+        row.pop("test_guards", None)
+    ended[0]["test_guards"] = "unclear"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    page = write_report(open_run(folder), tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count('<span class="chip unclear">unclear</span>') >= 1
+    assert '<span class="chip –">' not in page

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from models.bundle.store import write_bundle
+from tests.models.local_hub import LocalHub
 from tests.models.trained_bundle import CONFIG, trained_generator
 
 
@@ -21,3 +23,10 @@ def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copied(bundle_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle_folder, tmp_path / "copy"))
+
+
+@pytest.fixture
+def hub() -> Iterator[LocalHub]:
+    hub = LocalHub()
+    yield hub
+    hub.close()

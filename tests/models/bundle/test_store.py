@@ -102,6 +102,9 @@ def test_card_is_read_by_the_hub_library(bundle_folder: Path) -> None:
         "l1": 0.06,
         "grey_skill": 0.07,
     }
+    (example,) = card.data.widget
+    assert example["text"] == "Grey inputs left, outputs right"
+    assert (bundle_folder / example["output"]["url"]).is_file()
     assert "| l1 | 0.06 | 0.065 |" in card.text
     assert "| parameter_ratio | 0.81 |" in card.text
 
@@ -111,7 +114,7 @@ def test_card_keeps_odd_values_in_their_cells() -> None:
 
     odd = CONFIG | {"generator_complexity": 4, "data": {"source": "a|b\n---\n# c: [", "é": "ü"}}
     card = ModelCard(model_card(odd, has_samples=False))
-    assert "samples.png" not in card.text
+    assert "samples.png" not in card.content
     assert card.data.eval_results[0].dataset_name == "a|b\n---\n# c: ["
     assert "| source | a\\|b --- # c: [ |" in card.text
 

@@ -16,6 +16,7 @@ from models.colorize import paths
 from models.colorize.paths import PhotoResult, colorize_paths, printable
 from models.colorize.pipeline import colorize
 from tests.models.photo_folders import BUNDLE, by_name, contents, save_photo, tree
+from tests.models.recoloured import colorize_one, grey
 
 
 def test_folders_are_mirrored_and_other_files_left_alone(tmp_path: Path) -> None:
@@ -200,3 +201,12 @@ def test_empty_folder_is_no_result(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     assert colorize_paths([tmp_path / "in"], tmp_path / "out", BUNDLE) == []
     assert not (tmp_path / "out").exists()
+
+
+def test_pillow_s_memory_is_its_own_again_afterwards(tmp_path: Path) -> None:
+    from PIL.Image import core
+
+    before = core.get_blocks_max()
+    Image.fromarray(grey()).save(tmp_path / "photo.png")
+    assert colorize_one(tmp_path / "photo.png").out is not None
+    assert core.get_blocks_max() == before

@@ -14,7 +14,9 @@ from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 from data_pipeline.errors import InputError
+from data_pipeline.lab import DELTA
 from models.bundle.store import Bundle
+from models.colorize.luminance import cube, cube_root
 from models.colorize.opened_photo import Photo
 from models.colorize.pipeline import colorize, colorize_photo
 from models.networks.generator import Generator
@@ -163,6 +165,33 @@ def test_tiles_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     tiled = colorize(grey, network(), image_size=S)
     assert np.abs(whole.astype(int) - tiled).max() <= 1
     assert (whole != tiled).mean() < 1e-3
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [0, 3])
+def test_blocks_of_a_tile_leave_no_trace(
+    monkeypatch: pytest.MonkeyPatch, dtype: type, channels: int
+) -> None:
+    """Colours outside sRGB are reduced for all blocks together, in the pixels where they were."""
+    from models.colorize import pixels
+
+    given = photo(61, 90, channels=channels).astype(dtype) * (1 if dtype == np.uint8 else 257)
+    whole, n_whole = coloured(given, network(gain=10.0))
+    monkeypatch.setattr(pixels, "BLOCK_PIXELS", 90 * 7)
+    blocks, n_blocks = coloured(given, network(gain=10.0))
+    assert n_blocks == n_whole > 300
+    # of 65536 codes one, by the order in which a product of matrices is summed
+    tolerance = 0 if dtype == np.uint8 else 1
+    assert np.abs(whole.astype(int) - blocks).max() <= tolerance
+
+
+@pytest.mark.parametrize("shape", [(1,), (4,), (1, 1), (2, 2), (3, 5)])
+def test_cubes_undo_their_roots_however_few_and_dark(shape: tuple[int, ...]) -> None:
+    Y = np.linspace(0.001, 0.02, int(np.prod(shape)), dtype=np.float32).reshape(shape)
+    root = cube_root(Y)
+    expected = np.where(Y > DELTA**3, np.cbrt(Y), Y / (3 * DELTA**2) + 4 / 29)
+    np.testing.assert_allclose(root, expected, rtol=1e-5)
+    np.testing.assert_allclose(cube(root, np.empty_like(Y)), Y, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.usefixtures("run")
 
 def test_the_card_has_all_that_a_training_is_made_of(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
-    assert main(["export", str(run), "--out", str(out)]) == 0
+    assert main(["export", str(run), "--out", str(out), "--onnx-rgb"]) == 0
+    assert (out / "generator_rgb.onnx").is_file()
     trained = settings_of(run / "trials/0000")
     assert TrainingSettings.from_dict(load_bundle(out).config["hyperparameters"]) == trained
     card = (out / "README.md").read_text()

@@ -122,11 +122,11 @@ def test_the_best_trial_is_the_one_with_the_least_value_that_is_shown(tmp_path: 
             progress.on_end(ledger.finish(opened.trial_id))
     first, second, third = output.getvalue().splitlines()
     # With what coming near a guard or breaking it costs.
-    assert "set_swd 2.204  (breaks a guard)" in first
+    assert "set_swd 2 (2.204 with the cost of guards)  (breaks a guard)" in first
     assert first.endswith("  best so far")
-    assert "set_swd 2.239 " in second
+    assert "set_swd 2.15 (2.239 with the cost of guards) " in second
     assert not second.endswith("  best so far")
-    assert "set_swd 2.189 " in third
+    assert "set_swd 2.1 (2.189 with the cost of guards) " in third
     assert third.endswith("  best so far")
 
 
@@ -189,3 +189,21 @@ def test_a_shared_beginning_is_shown_with_what_it_saves(tmp_path: Path) -> None:
     ledger.report("0000", replace(make_report(3), **shared))
     progress.on_end(ledger.finish("0000"))
     assert "4 s after a shared beginning, saved 2 min  best so far" in text_of(console)
+
+
+def test_what_a_shared_beginning_saves_is_not_said_where_it_is_next_to_nothing(
+    tmp_path: Path,
+) -> None:
+    ledger = open_ledger(tmp_path, make_config(trials=1))
+    console = terminal(120)
+    progress = Progress(console)
+    opened = ledger.ask()
+    assert opened is not None
+    shared = {"shared_epochs": 2, "seconds_saved": 0.4}
+    with progress.trials(ledger):
+        progress.on_start(opened)
+        progress.on_epoch("0000", EpochDone(report=replace(make_report(2), **shared), device="cpu"))
+    assert "  0000  epoch 3/3  goes on from a shared beginning" in shown(text_of(console))
+    ledger.report("0000", replace(make_report(3), **shared))
+    progress.on_end(ledger.finish("0000"))
+    assert "saved" not in text_of(console)

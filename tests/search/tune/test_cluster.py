@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,16 +14,12 @@ import pytest
 
 from data_pipeline.errors import InputError
 from search.config import SearchConfig
-from search.run.directory import read_json
 from search.tune.cluster import address, compatibility, packed_code
 from search.tune.cluster.compatibility import check_device, check_versions, own_versions
 from search.tune.cluster.packed_code import make_runtime_env, pack_code
 from search.tune.resources import plan_slots
 from search.tune.worker_imports import PACKAGES
-
-ROOT = Path(__file__).parents[3]
-SEARCH = "search --images synthetic:60 --image-size 32 --batch-size 8 --trials 2 --max-epochs 1"
-PATIENCE_SEC = 240
+from tests.search.tune.clusters import SEARCH, command, refused
 
 
 @contextmanager
@@ -58,37 +48,11 @@ def _listener(answer: bytes | None) -> Iterator[int]:
             connection.close()
 
 
-def _command(
-    arguments: str, cwd: Path, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    return subprocess.run(
-        [sys.executable, "-m", "search.cli.main", *arguments.split()],
-        cwd=cwd,
-        env=clean
-        | {"PYTHONPATH": str(ROOT), "CHROMATUNE_CACHE": str(cwd / "cache")}
-        | (environment or {}),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SEC,
-        check=False,
-    )
-
-
-def _refused(done: subprocess.CompletedProcess[str], cwd: Path) -> str:
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stderr.startswith("chromatune: ")
-    assert not (cwd / "runs").exists()
-    return done.stderr
-
-
 def test_a_closed_port_is_refused_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    done = _command(f"{SEARCH} --address 127.0.0.1:{port}", tmp_path)
-    error = _refused(done, tmp_path)
+    done = command(f"{SEARCH} --address 127.0.0.1:{port}", tmp_path)
+    error = refused(done, tmp_path)
     assert f"127.0.0.1:{port}" in error
     assert "nobody" in error
     assert "--address" in error
@@ -97,8 +61,8 @@ def test_a_closed_port_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_stale_address_of_the_environment_is_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    done = _command(f"{SEARCH} --address auto", tmp_path, {"RAY_ADDRESS": f"127.0.0.1:{port}"})
-    assert f"127.0.0.1:{port}" in _refused(done, tmp_path)
+    done = command(f"{SEARCH} --address auto", tmp_path, {"RAY_ADDRESS": f"127.0.0.1:{port}"})
+    assert f"127.0.0.1:{port}" in refused(done, tmp_path)
 
 
 @pytest.fixture
@@ -308,177 +272,3 @@ def test_a_trial_fits_on_one_machine() -> None:
     assert slots.cpus_per_trial == 2.0
     slots = plan_slots(config, cpus=9.0, gpus=2.0, largest=1.0, trials=1)
     assert (slots.cpus_per_trial, slots.gpus_per_trial) == (1.0, 1.0)
-
-
-class Head:
-    """A real cluster of one small machine, with a token."""
-
-    def __init__(self) -> None:
-        # Short: the path of a socket has at most 107 characters.
-        self.folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self.port = server.getsockname()[1]
-        self.token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
-        with (self.folder / "output.txt").open("w") as output:
-            self.process = subprocess.Popen(
-                [
-                    *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"),
-                    *(f"--port={self.port}", f"--temp-dir={self.folder}", "--num-cpus=1"),
-                    *("--object-store-memory=80000000", "--include-dashboard=false"),
-                    "--disable-usage-stats",
-                ],
-                env={**os.environ, **self.token},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def wait(self) -> None:
-        deadline = time.monotonic() + PATIENCE_SEC
-        while "Ray runtime started" not in (self.folder / "output.txt").read_text():
-            assert self.process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-
-    def stop(self) -> None:
-        # `ray stop` would end all Ray on this machine.
-        self.process.terminate()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _script(script: str, arguments: str, cwd: Path, head: Head) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", script, *arguments.split()],
-        cwd=cwd,
-        env={**os.environ, **head.token, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SEC,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[Head]:
-    head = Head()
-    try:
-        head.wait()
-        yield head
-    finally:
-        head.stop()
-
-
-def test_a_search_runs_on_the_cluster_with_the_code_of_its_driver(
-    head: Head, tmp_path: Path
-) -> None:
-    # The machines have another chromatune installed, or none: this one says who it is.
-    code = tmp_path / "code"
-    pack_code(code)
-    trainable = code / "search" / "tune" / "trainable.py"
-    said = tmp_path / "said.txt"
-    text = trainable.read_text()
-    assert text.count("\nimport torch\n") == 1
-    # Torch reads the variable when it is imported.
-    saying = f"""
-import os, sys
-fallback = os.environ.get("PYTORCH_ENABLE_MPS_FALLBACK")
-with open({str(said)!r}, "a") as said:
-    print(__file__, fallback, "torch" in sys.modules, file=said)
-import torch
-"""
-    trainable.write_text(text.replace("\nimport torch\n", saying))
-    done = _command(
-        f"{SEARCH} --name there --address auto",
-        tmp_path,
-        {"PYTHONPATH": str(code), "RAY_ADDRESS": f"127.0.0.1:{head.port}", **head.token},
-    )
-    assert done.returncode == 0, done.stderr
-    run = tmp_path / "runs" / "there"
-    assert read_json(run / "run.json")["status"] == "finished"
-    lines = [line.rsplit(maxsplit=2) for line in said.read_text().splitlines()]
-    there = [line for line in lines if line[0] != str(trainable)]
-    assert there
-    assert all("working_dir_files" in path for path, _, _ in there)
-    assert all(rest == ["1", "False"] for _, *rest in there)
-    # The cluster goes on without the search.
-    assert head.process.poll() is None
-
-
-def test_the_working_directory_of_a_job_hides_none_of_our_packages(
-    head: Head, tmp_path: Path
-) -> None:
-    (tmp_path / "project" / "models").mkdir(parents=True)
-    (tmp_path / "project" / "models" / "__init__.py").write_text("MINE = True\n")
-    (tmp_path / "project" / "mine.py").write_text("MINE = True\n")
-    # As in a job: it has a working directory, to which we add.
-    script = """
-import os, sys
-from pathlib import Path
-import ray
-from search.tune.cluster.packed_code import make_runtime_env
-
-os.environ["RAY_JOB_CONFIG_JSON_ENV_VAR"] = '{"runtime_env": {"working_dir": "gcs://"}}'
-ours = make_runtime_env({}, Path(sys.argv[2]))
-del os.environ["RAY_JOB_CONFIG_JSON_ENV_VAR"]
-ray.init(sys.argv[1], runtime_env={"working_dir": sys.argv[3], **ours}, log_to_driver=False)
-
-@ray.remote(num_cpus=0)
-def found():
-    import mine, models.networks.generator
-    return hasattr(models, "MINE"), mine.MINE
-
-print(ray.get(found.remote()))
-"""
-    arguments = f"127.0.0.1:{head.port} {tmp_path / 'code'} {tmp_path / 'project'}"
-    done = _script(script, arguments, tmp_path, head)
-    assert done.stdout == "(False, True)\n", done.stderr
-
-
-def test_a_cluster_without_the_asked_device_is_refused(head: Head, tmp_path: Path) -> None:
-    done = _command(f"{SEARCH} --device cuda --address 127.0.0.1:{head.port}", tmp_path, head.token)
-    error = _refused(done, tmp_path)
-    assert "'cuda'" in error
-    assert "--device auto" in error
-
-
-def test_a_cluster_with_gpus_of_another_kind_is_refused(head: Head, tmp_path: Path) -> None:
-    # A GPU to Ray, none to PyTorch: the machine itself is asked.
-    script = """
-import sys
-import ray
-from search.cli import main as cli
-nodes = ray.nodes
-ray.nodes = lambda: [{**n, "Resources": {**n["Resources"], "GPU": 1.0}} for n in nodes()]
-sys.exit(cli.main(sys.argv[1:]))
-"""
-    done = _script(script, f"{SEARCH} --device mps --address 127.0.0.1:{head.port}", tmp_path, head)
-    error = _refused(done, tmp_path)
-    assert "'mps' where " in error
-    assert "cpu; use --device auto" in error
-
-
-def test_a_cluster_with_other_versions_is_refused(head: Head, tmp_path: Path) -> None:
-    script = """
-import sys
-from search.cli import main as cli
-from search.tune.cluster import joining
-ask = joining.ask_machines
-def of_last_year():
-    return {machine: {**versions, "torch": "2.9.1"} for machine, versions in ask().items()}
-joining.ask_machines = of_last_year
-sys.exit(cli.main(sys.argv[1:]))
-"""
-    done = _script(script, f"{SEARCH} --address 127.0.0.1:{head.port}", tmp_path, head)
-    assert "has torch 2.9.1 (here 2." in _refused(done, tmp_path)
-
-
-def test_a_cluster_that_asks_for_its_token_is_refused(head: Head, tmp_path: Path) -> None:
-    wrong = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32}
-    none = {"RAY_AUTH_MODE": "token", "HOME": str(tmp_path)}
-    for environment in ({"RAY_AUTH_MODE": "disabled"}, wrong, none):
-        done = _command(f"{SEARCH} --address 127.0.0.1:{head.port}", tmp_path, environment)
-        assert "RAY_AUTH_MODE=token" in _refused(done, tmp_path)

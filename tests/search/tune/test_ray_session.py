@@ -97,3 +97,25 @@ def test_threads_of_workers_wait_without_spinning(monkeypatch: pytest.MonkeyPatc
         policy = ray.get(ray.remote(lambda: os.environ["OMP_WAIT_POLICY"]).remote())
     assert policy == "PASSIVE"
     assert "OMP_WAIT_POLICY" not in os.environ
+
+
+def test_an_address_that_an_open_session_leaves_unused_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        with ray_session("10.0.0.7:6379", "cpu"):
+            assert ray.is_initialized()
+        (line,) = (each for each in capsys.readouterr().err.splitlines() if "--address" in each)
+        assert "10.0.0.7:6379" in line
+        assert "ray.shutdown()" in line
+        with ray_session(None, "cpu"):
+            pass
+        assert "--address" not in capsys.readouterr().err
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
+    # A session of the search's own is not one that the program had open.
+    with ray_session(None, "cpu"), ray_session("10.0.0.7:6379", "cpu"):
+        pass
+    assert "--address" not in capsys.readouterr().err
