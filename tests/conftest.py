@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ import pytest
 # Tests work on tiny arrays, on which a second thread only waits: on a busy machine of two cores one
 # thread was 80 times as fast as two. Read by torch and NumPy when they are first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell has what it starts in the background ignore Ctrl-C, and tests send it to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: the tests that take longest, most of them as they start Ray: they begin first, so that at the
 #: end no process of pytest-xdist works at one of them while the others wait

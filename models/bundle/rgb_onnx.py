@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from data_pipeline.lab import DELTA, RGB_TO_XYZ, WHITE_D65
 from data_pipeline.lab_tensor import AB_SCALE, L_HALF_RANGE, linear_to_srgb, srgb_to_linear
 from models.bundle.onnx_export import write_graph
+from models.colorize.pixels import HIGHEST_LINEAR, LOWEST_LINEAR
 from models.networks.generator import Generator
 from models.networks.sides import SIDE_MULTIPLE
 
@@ -25,9 +26,6 @@ INPUT_NAME = "rgb"
 OUTPUT_NAME = "coloured"
 
 _N_BISECTIONS = 4
-# A channel that leaves its range by less than half an 8-bit code, where the curve of sRGB is
-# steepest (black) and flattest (white), is cut off: nobody sees it.
-_LOWEST, _HIGHEST = -0.5 / 255 / 12.92, 1 + 0.5 / 255 * 2.4 / 1.055
 
 
 class RgbGenerator(nn.Module):
@@ -83,7 +81,7 @@ class RgbGenerator(nn.Module):
         reduced = light(low + (high - low) * step)
         least = whole.amin(dim=1, keepdim=True)
         most = whole.amax(dim=1, keepdim=True)
-        return torch.where((least < _LOWEST) | (most > _HIGHEST), reduced, whole)
+        return torch.where((least <= LOWEST_LINEAR) | (most >= HIGHEST_LINEAR), reduced, whole)
 
 
 def write_rgb_onnx(path: Path, generator: Generator, *, image_size: int) -> None:

@@ -41,6 +41,9 @@ _TO_LINEAR: FloatArray = np.linalg.inv(RGB_TO_XYZ / WHITE_D65[:, None]).astype(n
 # room for that, and what is farther outside meets the ends of the 16 bits.
 _STEPS_BELOW, _STEPS_ABOVE = 10, 292
 _STEPS = 65535 - _STEPS_BELOW - _STEPS_ABOVE
+#: linear light beyond which a colour of 8 bits is outside sRGB: its step is the first or the last
+LOWEST_LINEAR = (0.5 - _STEPS_BELOW) / _STEPS
+HIGHEST_LINEAR = (65534.5 - _STEPS_BELOW) / _STEPS
 _TO_STEPS: list[list[float]] = (_TO_LINEAR * np.float32(_STEPS)).tolist()
 # slopes of the sRGB transfer curve at black and white
 _SLOPE_AT_BLACK, _SLOPE_AT_WHITE = 12.92, 1.055 / 2.4

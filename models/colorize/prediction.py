@@ -80,7 +80,10 @@ def predict_chroma(generator: Generator, L_nSS: FloatArray) -> FloatArray:
     step = max(1, MAX_FEATURE_VALUES // (generator.complexity * S * S))
     ab_n2SS = np.empty((n, 2, S, S), np.float32)
     for first in range(0, n, step):
-        L_N1SS = torch.from_numpy(L_nSS[first : first + step, None]).to(device)
+        part = torch.from_numpy(L_nSS[first : first + step, None])
+        # Convolutions follow their input; in this order a processor needs 0.6 of the time.
+        L_N1SS = torch.empty(part.shape, device=device, memory_format=torch.channels_last)
+        L_N1SS.copy_(part)
         ab_n2SS[first : first + step] = (generator(L_N1SS / L_HALF_RANGE - 1.0) * AB_SCALE).cpu()
     return ab_n2SS
 
