@@ -6,7 +6,7 @@
 A BUNDLE may also be a run's folder: its best colours. All grey and the truth stand beside them.
 `--photos` says which photos of DIR are measured on:
 
-- `test`: those that `python -m benchmarks.exported --without-test` leaves out and `benchmarks.hour`
+- `test`: those that `python -m benchmarks.without_test` leaves out and `benchmarks.hour`
   never looks at, for bundles that come from these;
 - `unchosen`: for bundles of searches over DIR with `test_fraction: 0`, the tenth that these hold
   out without the 128 photos that choose the epoch;

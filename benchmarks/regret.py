@@ -3,8 +3,8 @@
     python -m benchmarks.regret RUN... --images DIR [--image-size 64]
 
 Every trial's best generator is judged on photos that took no part in the run: those that
-`benchmarks.exported --without-test` keeps out. The judge is that of `benchmarks.exported`, a kernel
-distance, smaller is better. Regret is that of the generator handed out less that of the run's best;
+`benchmarks.without_test` keeps out. The judge is that of `benchmarks.quality`, a kernel distance,
+smaller is better. Regret is that of the generator handed out less that of the run's best;
 *best colours* is what `chromatune export` takes, *rank 1* is `--by balance`, *lowest feasible
 ab_swd* what was called best before there was one objective.
 """

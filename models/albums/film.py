@@ -17,11 +17,11 @@ from models.bundle.store import Bundle
 from models.colorize.chroma_field import ChromaField, fit_chroma
 from models.colorize.jobs import Job, plan_jobs
 from models.colorize.opened_photo import Photo, decode_opened, open_photo
-from models.colorize.paths import PhotoResult, quiet_libraries
+from models.colorize.paths import PhotoResult, finish_photo, quiet_libraries
 from models.colorize.pipeline import check_strength, network_input
 from models.colorize.prediction import join_squares, predict_chroma
 from models.colorize.recolor import recolor_photo
-from models.colorize.save import check_format, save_photo
+from models.colorize.save import check_format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,20 +127,6 @@ def _seen(job: Job, bundle: Bundle, average: ChromaAverage, strength: float) -> 
 
 def _finish(frame: _Frame, *, compare: bool) -> PhotoResult:
     """Colour, encode and write a frame."""
-    job, photo = frame.job, frame.photo
-    assert job.target is not None
-    width, height = photo.size
-    try:
-        coloured = recolor_photo(photo, frame.field, compare=compare)
-        notes = save_photo(job.target, coloured.pixels, photo, job.format)
-    except PhotoError as error:
-        return PhotoResult(source=job.source, out=None, reason=str(error))
-    except MemoryError:
-        return PhotoResult(source=job.source, out=None, reason="not enough memory")
-    return PhotoResult(
-        source=job.source,
-        out=job.target,
-        notes=(*photo.notes, *notes),
-        n_pixels=width * height,
-        n_reduced=coloured.n_reduced,
+    return finish_photo(
+        frame.job, frame.photo, lambda: recolor_photo(frame.photo, frame.field, compare=compare)
     )

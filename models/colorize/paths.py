@@ -30,6 +30,7 @@ from models.colorize.jobs import Job, plan_jobs
 from models.colorize.opened_photo import Photo, decode_opened, open_photo
 from models.colorize.pipeline import NetworkInput, apply_chroma, check_strength, network_input
 from models.colorize.prediction import predict_chroma
+from models.colorize.recolor import Recolored
 from models.colorize.save import check_format, save_photo
 
 # a thread holds photos until they make so many squares or have so many pixels
@@ -248,13 +249,21 @@ def _handfuls(
 
 def _finish(work: _Work, ab_n2SS: FloatArray, options: _Options) -> PhotoResult:
     """Colour, encode and write a photo."""
-    photo, job = work.photo, work.job
+    return finish_photo(
+        work.job,
+        work.photo,
+        lambda: apply_chroma(
+            work.photo, work.shown, ab_n2SS, strength=options.strength, compare=options.compare
+        ),
+    )
+
+
+def finish_photo(job: Job, photo: Photo, recolor: Callable[[], Recolored]) -> PhotoResult:
+    """Colour a photo by `recolor`, encode it and write it; what fails is in the result."""
     assert job.target is not None
     width, height = photo.size
     try:
-        coloured = apply_chroma(
-            photo, work.shown, ab_n2SS, strength=options.strength, compare=options.compare
-        )
+        coloured = recolor()
         notes = save_photo(job.target, coloured.pixels, photo, job.format)
     except PhotoError as error:
         return PhotoResult(source=job.source, out=None, reason=str(error))

@@ -87,8 +87,9 @@ def train(
         force=force,
     )
     os.environ.setdefault(*MPS_FALLBACK)
-    console = Console(file=sys.stderr, highlight=False, soft_wrap=True, quiet=quiet,
-                      force_jupyter=False)  # fmt: skip
+    console = Console(
+        file=sys.stderr, highlight=False, soft_wrap=True, quiet=quiet, force_jupyter=False
+    )
     with interrupts.installed(interrupts.of_caller()), Progress(console) as progress:
         progress.wait_for("starting")
         session = TrainSession.open(request, progress, command=["chromatune.train"])
